@@ -1,0 +1,2 @@
+# Sources and tests of sockguard-filter/limits.
+libcore_a_SOURCES += sockguard-filter/limits/stage.c
