@@ -121,6 +121,7 @@ struct trace_context {
 };
 
 struct exchange;
+struct response_filter;
 
 /* What the filter (or the explain command, or a test) provides to the stages. */
 struct exchange_ops {
@@ -200,6 +201,8 @@ struct exchange {
         bool query_changed;              /* x->query was edited: re-encoded on the way to the daemon */
         bool drop_content_type;          /* chapter 05, 0.2: empty form body */
 
+        struct response_filter *response_filter; /* response/filter.h; NULL: the answer is relayed as it is */
+
         /* the answer, for the log */
         int status;
         uint64_t response_bytes;
@@ -242,6 +245,7 @@ enum stage_result stage_inspect(struct exchange *x);    /* inspect/dispatch.c: 1
 enum stage_result stage_visibility(struct exchange *x); /* identity/visibility.c: 14 */
 enum stage_result stage_ownership(struct exchange *x);  /* identity/ownership.c: 15 */
 enum stage_result stage_guard(struct exchange *x);      /* inspect/guard.c: 16 */
+enum stage_result stage_response(struct exchange *x);   /* response/filter.c: attestation gate; chooses the response filter */
 
 /* Gives back what stage_limits took; called once when the exchange ends, however it ends. */
 void limits_release(struct exchange *x);
