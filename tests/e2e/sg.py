@@ -1,0 +1,328 @@
+"""What the end-to-end tests share: filters behind a socket, a stand-in daemon, raw requests. Python standard library only."""
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+BUILD = os.environ.get("BUILD", ".")
+SRC = os.environ.get("SRC", os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+DOCKER_SOCK = os.environ.get("DOCKER_SOCK", "")
+FILTER = os.path.join(BUILD, "sockguard-filter")
+CTL = os.path.join(BUILD, "sockguard-ctl")
+_failed = 0
+
+
+def check(name, condition, detail=""):
+    """Prints the verdict on one sentence; returns it."""
+    global _failed
+    if condition:
+        print("ok - " + name, flush=True)
+    else:
+        _failed += 1
+        print("not ok - " + name, flush=True)
+        if detail != "":
+            print("    " + str(detail)[:2000].replace("\n", "\n    "), flush=True)
+    return bool(condition)
+
+
+def skip(why):
+    print("skip - " + why, flush=True)
+    sys.exit(0)
+
+
+def done():
+    sys.exit(1 if _failed else 0)
+
+
+def env():
+    e = dict(os.environ)
+    e.update(SOCKGUARD_FILTER=FILTER, SOCKGUARD_CTL=CTL, SOCKGUARD_LIBEXEC=BUILD)
+    return e
+
+
+def ctl(*args, **kw):
+    return subprocess.run([CTL, *args], env=env(), capture_output=True, text=True, **kw)
+
+
+class Spawner(threading.Thread):
+    """Accepts connections and starts one process a connection, as a socket unit with Accept=yes does."""
+
+    def __init__(self, path, argv, stderr, inetd=False):
+        super().__init__(daemon=True)
+        self.argv, self.stderr, self.inetd = argv, stderr, inetd
+        self.s = socket.socket(socket.AF_UNIX)
+        self.s.bind(path)
+        os.chmod(path, 0o666)
+        self.s.listen(256)
+        self.procs = []
+        self.start()
+
+    def run(self):
+        while True:
+            try:
+                c, _ = self.s.accept()
+            except OSError:
+                return
+            e = env()
+            fd = c.fileno()
+            if self.inetd:
+                p = subprocess.Popen(self.argv, stdin=fd, stdout=fd, stderr=self.stderr, env=e)
+            else:
+                e["LISTEN_FDS"] = "1"
+                wrap = ["/bin/sh", "-c", 'exec 3<&%d %d<&-; LISTEN_PID=$$ exec "$@"' % (fd, fd), "sh", *self.argv] if fd != 3 else \
+                       ["/bin/sh", "-c", 'LISTEN_PID=$$ exec "$@"', "sh", *self.argv]
+                p = subprocess.Popen(wrap, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self.stderr, env=e, pass_fds=[fd])
+            c.close()
+            self.procs.append(p)
+            self.procs = [q for q in self.procs if q.poll() is None]
+
+    def close(self):
+        try:
+            self.s.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        self.s.close()
+        for p in self.procs:
+            if p.poll() is None:
+                p.terminate()
+        for p in self.procs:
+            try:
+                p.wait(5)
+            except subprocess.TimeoutExpired:
+                p.kill()
+                p.wait()
+
+
+class Sockguard:
+    """A policy, compiled, and a socket whose every connection gets a filter of its own."""
+
+    def __init__(self, policy, upstream, inetd=False, extra=()):
+        self.dir = tempfile.mkdtemp(prefix="sg-")
+        os.chmod(self.dir, 0o755)
+        self.sock, self.image, self.logfile = (os.path.join(self.dir, n) for n in ("docker.sock", "policy", "log"))
+        self.config = os.path.join(self.dir, "sockguard.yaml")
+        with open(self.config, "w") as f:
+            f.write(policy)
+            if "\nupstream:" not in "\n" + policy:
+                f.write("\nupstream: {socket: %s}\n" % json.dumps(upstream))
+            if "\nlisten:" not in "\n" + policy and "\nlisteners:" not in "\n" + policy:
+                f.write("listen: {socket: %s}\n" % json.dumps(self.sock))
+        r = ctl("compile", "--config", self.config, "--output", self.image)
+        if r.returncode:
+            raise RuntimeError("compile: " + r.stderr)
+        self.err = open(self.logfile, "ab")
+        self.spawner = Spawner(self.sock, [FILTER, "--policy", self.image, *extra], self.err, inetd)
+
+    def log(self, **want):
+        """Access records so far, those whose fields equal `want`."""
+        out = []
+        for line in open(self.logfile, "rb"):
+            try:
+                d = json.loads(line)
+            except ValueError:
+                continue
+            if all(d.get(k) == v for k, v in want.items()):
+                out.append(d)
+        return out
+
+    def wait_log(self, n=1, timeout=5, **want):
+        end = time.monotonic() + timeout
+        while True:
+            got = self.log(**want)
+            if len(got) >= n or time.monotonic() > end:
+                return got
+            time.sleep(0.01)
+
+    def close(self):
+        self.spawner.close()
+        self.err.close()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *a):
+        self.close()
+
+
+class Reply:
+    def __init__(self, status, headers, body, raw):
+        self.status, self.headers, self.body, self.raw = status, headers, body, raw
+
+    def header(self, name):
+        for k, v in self.headers:
+            if k.lower() == name.lower():
+                return v
+        return None
+
+    def json(self):
+        return json.loads(self.body)
+
+
+def raw(path, data, timeout=10, half_close=False):
+    """Sends bytes on a new connection; everything that comes back until the other side closes or falls silent."""
+    s = socket.socket(socket.AF_UNIX)
+    s.settimeout(timeout)
+    s.connect(path)
+    out = b""
+    try:
+        try:
+            s.sendall(data)
+            if half_close:
+                s.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+        while True:
+            d = s.recv(65536)
+            if not d:
+                break
+            out += d
+    except (socket.timeout, ConnectionResetError):
+        pass
+    s.close()
+    return out
+
+
+def request(path, method, target, body=None, headers=(), timeout=30):
+    """One request with Connection: close; the parsed answer, or None when the connection was closed without one."""
+    lines = ["%s %s HTTP/1.1" % (method, target), "Host: docker", "Connection: close"] + ["%s: %s" % h for h in headers]
+    if body is not None and not isinstance(body, bytes):
+        body = json.dumps(body).encode()
+        lines.append("Content-Type: application/json")
+    if body is not None or method in ("POST", "PUT"):
+        lines.append("Content-Length: %d" % len(body or b""))
+    out = raw(path, ("\r\n".join(lines) + "\r\n\r\n").encode() + (body or b""), timeout)
+    return parse(out)
+
+
+def parse(out):
+    while out:
+        head, sep, rest = out.partition(b"\r\n\r\n")
+        if not sep:
+            return None
+        lines = head.decode("latin-1").split("\r\n")
+        status = int(lines[0].split(" ")[1])
+        if 100 <= status < 200 and status != 101:
+            out = rest
+            continue
+        headers = [tuple(x.strip() for x in h.split(":", 1)) for h in lines[1:]]
+        body = rest
+        if any(k.lower() == "transfer-encoding" and "chunked" in v.lower() for k, v in headers):
+            body, at = b"", rest
+            while at:
+                size, _, at = at.partition(b"\r\n")
+                n = int(size.split(b";")[0] or b"0", 16)
+                if n == 0:
+                    break
+                body, at = body + at[:n], at[n + 2:]
+        return Reply(status, headers, body, out)
+    return None
+
+
+class StandIn(threading.Thread):
+    """A daemon that answers what it is told to and remembers what it was asked. `answers`: {(method, path): (status, headers, body)}."""
+
+    def __init__(self, answers=None):
+        super().__init__(daemon=True)
+        self.dir = tempfile.mkdtemp(prefix="sg-up-")
+        os.chmod(self.dir, 0o755)
+        self.path = os.path.join(self.dir, "docker.sock")
+        self.answers, self.seen, self.lock = dict(answers or {}), [], threading.Lock()
+        self.s = socket.socket(socket.AF_UNIX)
+        self.s.bind(self.path)
+        os.chmod(self.path, 0o666)
+        self.s.listen(128)
+        self.start()
+
+    def run(self):
+        while True:
+            try:
+                c, _ = self.s.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(c,), daemon=True).start()
+
+    def serve(self, c):
+        f = c.makefile("rwb")
+        try:
+            while True:
+                line = f.readline()
+                if not line:
+                    return
+                method, target, _ = line.decode("latin-1").split(" ", 2)
+                headers = []
+                while True:
+                    h = f.readline()
+                    if h in (b"\r\n", b""):
+                        break
+                    k, _, v = h.decode("latin-1").partition(":")
+                    headers.append((k.strip(), v.strip()))
+                low = {k.lower(): v for k, v in headers}
+                body = b""
+                if "chunked" in low.get("transfer-encoding", "").lower():
+                    while True:
+                        n = int(f.readline().split(b";")[0], 16)
+                        if n:
+                            body += f.read(n)
+                        f.readline()
+                        if n == 0:
+                            break
+                elif low.get("content-length"):
+                    body = f.read(int(low["content-length"]))
+                with self.lock:
+                    self.seen.append((method, target, headers, body))
+                path = target.partition("?")[0]
+                a = self.answers.get((method, path)) or self.answers.get((method, target)) or self.answers.get("*") or (200, [], b"{}\n")
+                if callable(a):
+                    a(c, f, method, target, headers, body)
+                    continue
+                status, hs, data = a
+                if not isinstance(data, bytes):
+                    data = json.dumps(data).encode()
+                out = ["HTTP/1.1 %d X" % status] + ["%s: %s" % h for h in hs]
+                if not any(h[0].lower() in ("content-length", "transfer-encoding") for h in hs) and status not in (204, 304):
+                    out.append("Content-Length: %d" % len(data))
+                if not any(h[0].lower() == "content-type" for h in hs):
+                    out.append("Content-Type: application/json")
+                f.write(("\r\n".join(out) + "\r\n\r\n").encode("latin-1") + (b"" if method == "HEAD" else data))
+                f.flush()
+        except (OSError, ValueError):
+            pass
+        finally:
+            try:
+                f.close()
+            except OSError:
+                pass
+            c.close()
+
+    def requests(self, method=None, path=None):
+        with self.lock:
+            return [r for r in self.seen if (not method or r[0] == method) and (not path or r[1].partition("?")[0] == path)]
+
+    def close(self):
+        try:
+            self.s.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        self.s.close()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *a):
+        self.close()
+
+
+ALLOW_ALL = """rules:
+  - {match: {method: "*", path: "/**"}, action: allow}
+insecure_allow_body_blind_writes: true
+insecure_allow_read_exfiltration: true
+insecure_accept_opaque_buildkit_tunnels: true
+"""
