@@ -1,1 +1,2 @@
 # Files of units/.
+EXTRA_DIST += units/quickstart
