@@ -3,7 +3,6 @@
  * A stand-in for the Docker Engine, for the quick start on a machine without one: answers a few read requests on a unix
  * socket, one process a connection. It is no test double: those are in tests/e2e.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
