@@ -1,5 +1,6 @@
 # Sources and tests of sockguard-filter/base.
 libcore_a_SOURCES += \
+	sockguard-filter/base/address.c sockguard-filter/base/address.h \
 	sockguard-filter/base/arena.c sockguard-filter/base/arena.h \
 	sockguard-filter/base/clock.h \
 	sockguard-filter/base/error.c sockguard-filter/base/error.h \

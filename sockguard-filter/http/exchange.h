@@ -76,6 +76,8 @@ struct peer {
         uid_t uid;
         gid_t gid;
         pid_t pid;               /* at connect time; 0 when it is outside our pid namespace */
+        int pidfd;               /* of that process, -1 when the kernel gives none; the connection's */
+        bool pid_gone;           /* that process has ended already: `pid` may be somebody else's by now */
         bool has_ip;
         uint8_t ip[16];          /* IPv6, or v4-mapped IPv4 */
         bool ip_is_v4;           /* after unmapping */

@@ -4,5 +4,12 @@ libcore_a_SOURCES += \
 	sockguard-filter/identity/labels.c \
 	sockguard-filter/identity/listener.c \
 	sockguard-filter/identity/ownership.c \
+	sockguard-filter/identity/peer.c sockguard-filter/identity/peer.h \
 	sockguard-filter/identity/profile.c \
 	sockguard-filter/identity/visibility.c
+
+check_PROGRAMS += tests/unit/test-address tests/unit/test-peer
+tests_unit_test_address_SOURCES = tests/unit/test-address.c
+tests_unit_test_address_LDADD = libcore.a
+tests_unit_test_peer_SOURCES = tests/unit/test-peer.c
+tests_unit_test_peer_LDADD = libcore.a
