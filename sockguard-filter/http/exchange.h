@@ -151,6 +151,12 @@ struct exchange_ops {
         int (*unpack)(struct exchange *x, int fd, const char *const *argv, struct slice *ret_facts);
 };
 
+/* Which container the caller was at its last request; kept by the connection, looked at again at every request. */
+struct caller_memo {
+        size_t len;   /* 0: not known */
+        char id[128];
+};
+
 enum body_state {
         BODY_UNREAD,   /* nothing taken from the wire yet (beyond what is in the receive buffer) */
         BODY_BUFFERED, /* complete, in x->body */
@@ -164,6 +170,7 @@ struct exchange {
         const struct peer *peer;
         struct slice listener_name;      /* "default" unless named; empty: unknown */
         bool listener_is_tcp;
+        struct caller_memo *caller;      /* identity/labels.c; NULL: resolve the caller anew at every request */
         const struct exchange_ops *ops;
         void *ops_arg;                   /* of whoever implements ops */
 
