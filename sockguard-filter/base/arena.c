@@ -82,6 +82,23 @@ struct slice arena_printf(struct arena *a, const char *format, ...) {
         return slice_make(p, n < 0 ? 0 : (size_t) n);
 }
 
+struct arena_mark arena_mark(const struct arena *a) {
+        return (struct arena_mark) { a->blocks, a->blocks ? a->blocks->used : 0, a->used };
+}
+
+void arena_rewind(struct arena *a, struct arena_mark m) {
+        struct arena_block *b = a->blocks, *older;
+
+        for (; b && b != m.block; b = older) {
+                older = b->older;
+                free(b);
+        }
+        a->blocks = b;
+        a->used = m.used;
+        if (b)
+                b->used = m.block_used;
+}
+
 static void arena_drop(struct arena *a, struct arena_block *keep) {
         struct arena_block *b = a->blocks, *older;
 

@@ -35,6 +35,18 @@ struct slice arena_dup(struct arena *a, struct slice s);
 /* printf into the arena. The result is NUL-terminated, the NUL not counted. */
 struct slice arena_printf(struct arena *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/*
+ * Scratch that is given back before the request ends: what was handed out after arena_mark() becomes invalid with
+ * arena_rewind(). Marks nest.
+ */
+struct arena_mark {
+        struct arena_block *block;
+        size_t block_used, used;
+};
+
+struct arena_mark arena_mark(const struct arena *a);
+void arena_rewind(struct arena *a, struct arena_mark m);
+
 /* Everything handed out becomes invalid; one block is kept for the next request. */
 void arena_reset(struct arena *a);
 

@@ -29,7 +29,8 @@ struct json_error {
 
 /*
  * Validates exactly one value with optional JSON white space around it. Depth above `max_depth` is an error.
- * `scratch` holds the names of open objects while duplicates are looked for (at most 8 bytes a member).
+ * `scratch` holds the names of open objects while duplicates are looked for (at most 8 bytes a member and an open object); it
+ * is as before when the call returns.
  * 0; -EBADMSG for anything refused, with *ret_err filled in (may be NULL).
  */
 int json_validate(struct slice text, unsigned flags, unsigned max_depth, struct arena *scratch, struct json_error *ret_err);
@@ -113,6 +114,7 @@ struct json_struct_map { bool set; size_t n; struct slice *names; void **values;
 
 struct json_field {
         const char *name; /* as Docker spells it; matched by folding, inside maps exactly */
+        uint8_t name_len;
         uint8_t kind;     /* enum json_kind */
         uint8_t n_fields;
         uint16_t offset;  /* offsetof() in the structure decoded into */
@@ -120,10 +122,11 @@ struct json_field {
         const struct json_field *fields; /* of a nested structure */
 };
 
-#define JSON_FIELD(type, member, json, kind_) { .name = json, .kind = kind_, .offset = offsetof(type, member) }
+#define JSON_FIELD(type, member, json, kind_) \
+        { .name = json, .name_len = sizeof(json) - 1, .kind = kind_, .offset = offsetof(type, member) }
 #define JSON_NESTED(type, member, json, kind_, inner, table) \
-        { .name = json, .kind = kind_, .offset = offsetof(type, member), .size = sizeof(inner), .fields = table, \
-          .n_fields = sizeof(table) / sizeof((table)[0]) }
+        { .name = json, .name_len = sizeof(json) - 1, .kind = kind_, .offset = offsetof(type, member), \
+          .size = sizeof(inner), .fields = table, .n_fields = sizeof(table) / sizeof((table)[0]) }
 
 struct json_decode_error {
         struct slice pointer; /* RFC 6901, of the member whose type is wrong; in the arena */
@@ -132,7 +135,9 @@ struct json_decode_error {
 
 /*
  * Decodes an object (or null: everything absent) into `out`, which the caller zeroed. Unknown members are skipped.
- * Decoded strings live in `a` or in the text. 0; -EBADMSG when the root is no object or a known member has a wrong type.
+ * Decoded strings live in `a` or in the text. 0; -EBADMSG when the root is no object, or a known member has a wrong type, or
+ * the lists and maps of known members would take more memory than 64 KiB plus the length of the text (tens of thousands of
+ * empty elements).
  * Two members that fold to the same known field were refused by json_validate(); with JSON_ALLOW_DUPLICATES the last wins.
  */
 int json_decode(struct json_value v, const struct json_field *fields, size_t n_fields, void *out, struct arena *a,

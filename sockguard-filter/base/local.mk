@@ -4,7 +4,15 @@ libcore_a_SOURCES += \
 	sockguard-filter/base/arena.c sockguard-filter/base/arena.h \
 	sockguard-filter/base/clock.h \
 	sockguard-filter/base/error.c sockguard-filter/base/error.h \
-	sockguard-filter/base/json.h \
+	sockguard-filter/base/json.c sockguard-filter/base/json.h \
+	sockguard-filter/base/json_decode.c sockguard-filter/base/json_read.c sockguard-filter/base/json_text.h \
 	sockguard-filter/base/slice.c sockguard-filter/base/slice.h \
 	sockguard-filter/base/strbuf.c sockguard-filter/base/strbuf.h \
-	sockguard-filter/base/unicode.h
+	sockguard-filter/base/unicode.c sockguard-filter/base/unicode_case.c sockguard-filter/base/unicode.h
+
+check_PROGRAMS += tests/unit/test-json tests/unit/test-unicode
+tests_unit_test_json_SOURCES = tests/unit/test-json.c tests/unit/check.h
+tests_unit_test_json_LDADD = libcore.a
+tests_unit_test_unicode_SOURCES = tests/unit/test-unicode.c tests/unit/check.h
+tests_unit_test_unicode_LDADD = libcore.a
+

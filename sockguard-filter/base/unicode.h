@@ -30,11 +30,16 @@ bool unicode_field(struct slice *rest, struct slice *ret);
  */
 bool unicode_fold_eq(struct slice s, struct slice ascii);
 
-/* Are two arbitrary texts equal under simple folding as far as the letters that fold to ASCII go (both may hold them)? */
+/* Are two arbitrary texts equal under simple case folding (all of it)? */
 bool unicode_fold_same(struct slice a, struct slice b);
 
-/* A hash that is equal for texts that are unicode_fold_same(). `seed` is a per-process random number. */
-uint32_t unicode_fold_hash(struct slice s, uint32_t seed);
+/* Writes the UTF-8 of a code point (at most U+10FFFF); returns its length 1..4. */
+size_t unicode_encode(uint32_t cp, char out[static 4]);
+
+/* Simple mappings of one code point. Two code points fold to the same one if and only if simple case folding equates them. */
+uint32_t unicode_to_lower(uint32_t cp);
+uint32_t unicode_to_upper(uint32_t cp);
+uint32_t unicode_to_fold(uint32_t cp);
 
 /*
  * lower() / upper(): simple mappings of all letters (towlower in C.UTF-8 is not enough: no locale is used). Needed

@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/json.h"
+
+#include <errno.h>
+
+#include "base/json_text.h"
+#include "base/unicode.h"
+
+/*
+ * Decoding by field tables, one pass over validated text. Arrays and maps of known members are counted before they are
+ * allocated. What a body can make us allocate is bounded by its own size: a list of a hundred thousand empty mounts is no
+ * mistake of an honest client.
+ */
+
+#define BUDGET_BASE (64u * 1024)
+
+struct decoder {
+        struct arena *arena;
+        const char *end;
+        size_t budget; /* bytes of lists, maps and structures still allowed */
+        struct json_decode_error *err;
+};
+
+static int decode_object(struct decoder *d, const char **p, const struct json_field *fields, size_t n_fields, char *out);
+static int decode_field(struct decoder *d, const char **p, const struct json_field *f, char *at);
+
+static int wrong(struct decoder *d, const char *wanted) {
+        d->err->pointer = SLICE("");
+        d->err->wanted = wanted;
+        return -EBADMSG;
+}
+
+/* Puts a token in front of the pointer on the way out. */
+static int within(struct decoder *d, struct slice token, int r) {
+        struct slice head = json_pointer(d->arena, SLICE(""), token);
+
+        d->err->pointer = arena_printf(d->arena, "%.*s%.*s", SLICE_ARG(head), SLICE_ARG(d->err->pointer));
+        return r;
+}
+
+static int within_index(struct decoder *d, size_t i, int r) {
+        return within(d, arena_printf(d->arena, "%zu", i), r);
+}
+
+static void *take(struct decoder *d, size_t n, size_t size) {
+        size_t total;
+
+        if (__builtin_mul_overflow(n, size, &total) || total > d->budget)
+                return NULL;
+        d->budget -= total;
+        return arena_alloc(d->arena, total);
+}
+
+static bool is_null(const char *p) {
+        return *p == 'n';
+}
+
+/* Elements or members of the container that starts at p. */
+static size_t count(const char *p, const char *end) {
+        size_t n = 0, depth = 0;
+        bool any = false;
+
+        for (; p < end; p++) {
+                switch (*p) {
+                case '"':
+                        any = true;
+                        p = json_skip_string(p, end) - 1;
+                        break;
+                case '{':
+                case '[':
+                        any = any || depth > 0;
+                        depth++;
+                        break;
+                case '}':
+                case ']':
+                        if (--depth == 0)
+                                return any ? n + 1 : 0;
+                        break;
+                case ',':
+                        n += depth == 1;
+                        break;
+                default:
+                        any = any || !json_is_space(*p);
+                }
+        }
+        return 0;
+}
+
+/* Behind the comma, or at the closing bracket: more to come? p is behind a value, and afterwards at the next or behind the bracket. */
+static bool another(struct decoder *d, const char **p) {
+        bool comma;
+
+        *p = json_skip_space(*p, d->end);
+        comma = **p == ',';
+        *p = comma ? json_skip_space(*p + 1, d->end) : *p + 1;
+        return comma;
+}
+
+/* p is at the opening bracket. True: p is at the first element; false: p is behind the empty container. */
+static bool enter(struct decoder *d, const char **p) {
+        *p = json_skip_space(*p + 1, d->end);
+        if (**p != ']' && **p != '}')
+                return true;
+        (*p)++;
+        return false;
+}
+
+static struct slice take_name(struct decoder *d, const char **p) {
+        const char *from = *p;
+        struct slice s;
+
+        *p = json_skip_string(*p, d->end);
+        s = slice_make(from, (size_t) (*p - from));
+        *p = json_skip_space(*p, d->end);
+        *p = json_skip_space(*p + 1, d->end);
+        return s;
+}
+
+static struct slice take_text(struct decoder *d, const char **p) {
+        const char *from = *p;
+        size_t before = d->arena->used, spent;
+        struct slice s;
+
+        *p = json_skip_string(*p, d->end);
+        s = json_name(slice_make(from, (size_t) (*p - from)), d->arena);
+        spent = d->arena->used - before; /* 0 for a view */
+        d->budget -= spent < d->budget ? spent : d->budget;
+        return s;
+}
+
+static void skip(struct decoder *d, const char **p) {
+        *p = json_skip_value(*p, d->end);
+}
+
+static int decode_strings(struct decoder *d, const char **p, struct json_strings *ret) {
+        struct json_strings list = { .set = true };
+
+        if (is_null(*p)) {
+                *ret = (struct json_strings) { 0 };
+                skip(d, p);
+                return 0;
+        }
+        if (**p != '[')
+                return wrong(d, "array of strings");
+        list.at = take(d, count(*p, d->end), sizeof(*list.at));
+        if (!list.at)
+                return wrong(d, "fewer elements");
+        if (enter(d, p)) {
+                do {
+                        if (**p == '"') {
+                                list.at[list.n++] = take_text(d, p);
+                        } else if (is_null(*p)) {
+                                list.at[list.n++] = SLICE("");
+                                skip(d, p);
+                        } else {
+                                return within_index(d, list.n, wrong(d, "string"));
+                        }
+                } while (another(d, p));
+        }
+        *ret = list;
+        return 0;
+}
+
+static int decode_string_lists(struct decoder *d, const char **p, struct json_string_lists *ret) {
+        struct json_string_lists lists = { .set = true };
+        int r;
+
+        if (is_null(*p)) {
+                *ret = (struct json_string_lists) { 0 };
+                skip(d, p);
+                return 0;
+        }
+        if (**p != '[')
+                return wrong(d, "array of arrays of strings");
+        lists.at = take(d, count(*p, d->end), sizeof(*lists.at));
+        if (!lists.at)
+                return wrong(d, "fewer elements");
+        if (enter(d, p)) {
+                do {
+                        r = decode_strings(d, p, &lists.at[lists.n]);
+                        if (r < 0)
+                                return within_index(d, lists.n, r);
+                        lists.n++;
+                } while (another(d, p));
+        }
+        *ret = lists;
+        return 0;
+}
+
+static int decode_string_map(struct decoder *d, const char **p, struct json_string_map *ret) {
+        struct json_string_map map = { .set = true };
+        size_t n;
+
+        if (is_null(*p)) {
+                *ret = (struct json_string_map) { 0 };
+                skip(d, p);
+                return 0;
+        }
+        if (**p != '{')
+                return wrong(d, "object of strings");
+        n = count(*p, d->end);
+        map.names = take(d, n, sizeof(*map.names));
+        map.values = map.names ? take(d, n, sizeof(*map.values)) : NULL;
+        if (!map.values)
+                return wrong(d, "fewer members");
+        if (enter(d, p)) {
+                do {
+                        struct slice name = take_name(d, p);
+
+                        map.names[map.n] = json_name(name, d->arena);
+                        if (**p == '"')
+                                map.values[map.n] = take_text(d, p);
+                        else if (is_null(*p))
+                                skip(d, p);
+                        else
+                                return within(d, map.names[map.n], wrong(d, "string"));
+                        map.n++;
+                } while (another(d, p));
+        }
+        *ret = map;
+        return 0;
+}
+
+static int decode_struct_map(struct decoder *d, const char **p, const struct json_field *f, struct json_struct_map *ret) {
+        struct json_struct_map map = { .set = true };
+        size_t n;
+        int r;
+
+        if (is_null(*p)) {
+                *ret = (struct json_struct_map) { 0 };
+                skip(d, p);
+                return 0;
+        }
+        if (**p != '{')
+                return wrong(d, "object");
+        n = count(*p, d->end);
+        map.names = take(d, n, sizeof(*map.names));
+        map.values = map.names ? take(d, n, sizeof(*map.values)) : NULL;
+        if (!map.values)
+                return wrong(d, "fewer members");
+        if (enter(d, p)) {
+                do {
+                        struct slice name = take_name(d, p);
+
+                        map.names[map.n] = json_name(name, d->arena);
+                        if (is_null(*p)) {
+                                skip(d, p);
+                        } else {
+                                map.values[map.n] = take(d, 1, f->size);
+                                if (!map.values[map.n])
+                                        return wrong(d, "fewer members");
+                                r = decode_object(d, p, f->fields, f->n_fields, map.values[map.n]);
+                                if (r < 0)
+                                        return within(d, map.names[map.n], r);
+                        }
+                        map.n++;
+                } while (another(d, p));
+        }
+        *ret = map;
+        return 0;
+}
+
+static int decode_structs(struct decoder *d, const char **p, const struct json_field *f, struct json_list *ret) {
+        struct json_list list = { .set = true };
+        int r;
+
+        if (is_null(*p)) {
+                *ret = (struct json_list) { 0 };
+                skip(d, p);
+                return 0;
+        }
+        if (**p != '[')
+                return wrong(d, "array of objects");
+        list.at = take(d, count(*p, d->end), f->size);
+        if (!list.at)
+                return wrong(d, "fewer elements");
+        if (enter(d, p)) {
+                do {
+                        if (is_null(*p)) {
+                                skip(d, p);
+                        } else {
+                                r = decode_object(d, p, f->fields, f->n_fields, (char *) list.at + list.n * f->size);
+                                if (r < 0)
+                                        return within_index(d, list.n, r);
+                        }
+                        list.n++;
+                } while (another(d, p));
+        }
+        *ret = list;
+        return 0;
+}
+
+/* The number that starts at p; p moves behind it. False when it is none or does not fit. */
+static bool take_int(struct decoder *d, const char **p, bool is_signed, void *ret) {
+        struct json_value v = json_value_at(*p, d->end);
+
+        *p += v.text.len;
+        return (is_signed ? json_int64(v, ret) : json_uint64(v, ret)) == 0;
+}
+
+static int decode_opt_struct(struct decoder *d, const char **p, const struct json_field *f, char *at) {
+        void *inner = NULL;
+        int r;
+
+        if (is_null(*p)) {
+                skip(d, p);
+        } else {
+                inner = take(d, 1, f->size);
+                if (!inner)
+                        return wrong(d, "fewer members");
+                r = decode_object(d, p, f->fields, f->n_fields, inner);
+                if (r < 0)
+                        return r;
+        }
+        memcpy(at, &inner, sizeof(inner));
+        return 0;
+}
+
+/* p is at the value. The kinds for which null means "leave it" come to nothing here when it is null. */
+static int decode_field(struct decoder *d, const char **p, const struct json_field *f, char *at) {
+        bool null = is_null(*p), truth = **p == 't';
+        char bracket;
+
+        switch ((enum json_kind) f->kind) {
+        case JSON_K_STRING:
+                if (**p == '"')
+                        *(struct slice *) (void *) at = take_text(d, p);
+                else if (null)
+                        skip(d, p);
+                else
+                        return wrong(d, "string");
+                return 0;
+        case JSON_K_BOOL:
+                if (!null && !truth && **p != 'f')
+                        return wrong(d, "boolean");
+                if (!null)
+                        *(bool *) at = truth;
+                skip(d, p);
+                return 0;
+        case JSON_K_OPT_BOOL:
+                if (!null && !truth && **p != 'f')
+                        return wrong(d, "boolean");
+                *(struct json_opt_bool *) at = (struct json_opt_bool) { .set = !null, .value = truth };
+                skip(d, p);
+                return 0;
+        case JSON_K_INT64:
+        case JSON_K_UINT64:
+                if (null) {
+                        skip(d, p);
+                        return 0;
+                }
+                return take_int(d, p, f->kind == JSON_K_INT64, at) ? 0 : wrong(d, "integer");
+        case JSON_K_OPT_INT64: {
+                struct json_opt_int64 n = { .set = !null };
+
+                if (null)
+                        skip(d, p);
+                else if (!take_int(d, p, true, &n.value))
+                        return wrong(d, "integer");
+                *(struct json_opt_int64 *) (void *) at = n;
+                return 0;
+        }
+        case JSON_K_STRINGS:
+                return decode_strings(d, p, (void *) at);
+        case JSON_K_STRING_LISTS:
+                return decode_string_lists(d, p, (void *) at);
+        case JSON_K_STRING_MAP:
+                return decode_string_map(d, p, (void *) at);
+        case JSON_K_STRUCT_MAP:
+                return decode_struct_map(d, p, f, (void *) at);
+        case JSON_K_STRUCTS:
+                return decode_structs(d, p, f, (void *) at);
+        case JSON_K_OPT_STRUCT:
+                return decode_opt_struct(d, p, f, at);
+        case JSON_K_STRUCT:
+                if (!null)
+                        return decode_object(d, p, f->fields, f->n_fields, at);
+                skip(d, p);
+                return 0;
+        case JSON_K_VALUE:
+        case JSON_K_ARRAY:
+        case JSON_K_OBJECT: {
+                struct json_value v = json_value_at(*p, d->end);
+
+                bracket = f->kind == JSON_K_ARRAY ? '[' : '{';
+                if (f->kind != JSON_K_VALUE) {
+                        if (!null && **p != bracket)
+                                return wrong(d, bracket == '[' ? "array" : "object");
+                        if (null)
+                                v = (struct json_value) { .type = JSON_ABSENT };
+                }
+                *(struct json_value *) (void *) at = v;
+                skip(d, p);
+                return 0;
+        }
+        }
+        return wrong(d, "known kind");
+}
+
+/* The field that the quoted name means: the exact spelling first, then folding (chapter 03, 1.4, item 5). */
+static const struct json_field *find_field(struct slice quoted, const struct json_field *fields, size_t n) {
+        size_t len = quoted.len - 2;
+        bool odd = false;
+
+        for (size_t i = 0; i < n; i++)
+                if (fields[i].name_len == len && memcmp(fields[i].name, quoted.at + 1, len) == 0)
+                        return &fields[i];
+        for (size_t i = 1; i <= len; i++)
+                if (quoted.at[i] == '\\' || (unsigned char) quoted.at[i] >= 0x80)
+                        odd = true;
+        for (size_t i = 0; i < n; i++) {
+                struct slice name = slice_make(fields[i].name, fields[i].name_len);
+
+                if (odd ? json_name_folds_to(quoted, name) : name.len == len && slice_case_eq(name, slice_make(quoted.at + 1, len)))
+                        return &fields[i];
+        }
+        return NULL;
+}
+
+static int decode_object(struct decoder *d, const char **p, const struct json_field *fields, size_t n_fields, char *out) {
+        int r;
+
+        if (**p != '{')
+                return wrong(d, "object");
+        if (!enter(d, p))
+                return 0;
+        do {
+                struct slice name = take_name(d, p);
+                const struct json_field *f = find_field(name, fields, n_fields);
+
+                if (!f) {
+                        skip(d, p);
+                        continue;
+                }
+                r = decode_field(d, p, f, out + f->offset);
+                if (r < 0)
+                        return within(d, slice_make(f->name, f->name_len), r);
+        } while (another(d, p));
+        return 0;
+}
+
+int json_decode(struct json_value v, const struct json_field *fields, size_t n_fields, void *out, struct arena *a,
+                struct json_decode_error *ret_err) {
+        struct json_decode_error unused;
+        struct decoder d = {
+                .arena = a, .end = v.text.at + v.text.len, .budget = BUDGET_BASE + v.text.len, .err = ret_err ? ret_err : &unused,
+        };
+        const char *p = v.text.at;
+
+        if (v.type == JSON_NULL)
+                return 0;
+        if (v.type != JSON_OBJECT)
+                return wrong(&d, "object");
+        return decode_object(&d, &p, fields, n_fields, out);
+}

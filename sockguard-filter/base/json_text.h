@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SOCKGUARD_BASE_JSON_TEXT_H
+#define SOCKGUARD_BASE_JSON_TEXT_H
+
+#include "base/json.h"
+
+/*
+ * How the parts of base/json_*.c walk text. Except for json_plain_end() all of it is for text that passed json_validate(),
+ * where every bracket and quote has its other half: the walks stop there and never look at `end`.
+ */
+
+static inline bool json_is_space(char c) {
+        return c == ' ' || c == '\n' || c == '\t' || c == '\r';
+}
+
+static inline const char *json_skip_space(const char *p, const char *end) {
+        while (p < end && json_is_space(*p))
+                p++;
+        return p;
+}
+
+#define JSON_ONES 0x0101010101010101ull
+#define JSON_HIGH 0x8080808080808080ull
+
+static inline uint64_t json_load8(const char *p) {
+        uint64_t w;
+
+        memcpy(&w, p, sizeof(w));
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+        w = __builtin_bswap64(w);
+#endif
+        return w;
+}
+
+/* High bit set in each byte of `w` that equals `c` (bits above the first match may be wrong, the first never is). */
+static inline uint64_t json_byte_is(uint64_t w, unsigned char c) {
+        uint64_t x = w ^ JSON_ONES * c;
+
+        return (x - JSON_ONES) & ~x & JSON_HIGH;
+}
+
+/* The first byte in a string's text that needs a look: a quote, a backslash, a control character, or not ASCII. */
+static inline const char *json_plain_end(const char *p, const char *end) {
+        while (end - p >= 8) {
+                uint64_t w = json_load8(p);
+                uint64_t special = (w & JSON_HIGH) | json_byte_is(w, '"') | json_byte_is(w, '\\') |
+                                   ((w - JSON_ONES * 0x20) & ~w & JSON_HIGH);
+
+                if (special)
+                        return p + (__builtin_ctzll(special) >> 3);
+                p += 8;
+        }
+        while (p < end && (unsigned char) *p >= 0x20 && (unsigned char) *p < 0x80 && *p != '"' && *p != '\\')
+                p++;
+        return p;
+}
+
+/* `p` is at the opening quote; the result is behind the closing one. */
+static inline const char *json_skip_string(const char *p, const char *end) {
+        for (p++;; p++) {
+                while (end - p >= 8) {
+                        uint64_t w = json_load8(p), special = json_byte_is(w, '"') | json_byte_is(w, '\\');
+
+                        if (special) {
+                                p += __builtin_ctzll(special) >> 3;
+                                break;
+                        }
+                        p += 8;
+                }
+                if (*p == '"')
+                        return p + 1;
+                if (*p == '\\')
+                        p++;
+        }
+}
+
+/* `p` is at the first byte of a value; the result is behind its last. No recursion, one pass. */
+const char *json_skip_value(const char *p, const char *end);
+
+/* The value that starts at `p`. */
+struct json_value json_value_at(const char *p, const char *end);
+
+/* `p` is behind a '\\'. Decodes the escape, surrogate pairs included; a lone surrogate is U+FFFD. Advances *p. */
+uint32_t json_take_escape(const char **p, const char *end);
+
+#endif
