@@ -171,6 +171,7 @@ struct exchange {
         struct slice listener_name;      /* "default" unless named; empty: unknown */
         bool listener_is_tcp;
         struct caller_memo *caller;      /* identity/labels.c; NULL: resolve the caller anew at every request */
+        struct state *state;             /* shared with the companion and the other filters (limits/state.h); NULL: none (tests) */
         const struct exchange_ops *ops;
         void *ops_arg;                   /* of whoever implements ops */
 
@@ -199,6 +200,7 @@ struct exchange {
         struct resource_record resource;
         struct mutation_record mutation;
         enum reason_code throttle_would_deny;
+        bool holds_global, holds_profile; /* what limits_release() has to give back */
 
         /* the request body */
         enum body_state body_state;
