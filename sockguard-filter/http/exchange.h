@@ -48,6 +48,7 @@ struct verdict {
         int status;              /* of our own answer, 0 when relayed */
         enum answer_body body_kind;
         struct slice body;       /* ANSWER_JSON */
+        const char *content_type; /* of our own answer; NULL: application/json */
         uint64_t retry_after;    /* seconds, 0 none */
         const char *allow_methods; /* Allow field of a 405 */
         /* For `explain` and --dry-run; empty when it does not apply. */
@@ -183,6 +184,7 @@ struct exchange {
         struct http_target target;
         struct http_query query;         /* parsed view of target.query */
         bool query_parsed;
+        enum reason_code target_refused; /* http_target_parse() said -EACCES: denied by stage_target, whatever the rules say */
         char request_id[33];
         struct trace_context trace;
         struct slice client_request_id;
