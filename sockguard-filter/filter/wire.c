@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "filter/wire.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+/* A pipe that poll(2) calls writable takes this much without blocking (pipe(7): PIPE_BUF). */
+#define PIPE_ATOMIC 4096u
+
+static int set_nonblocking(int fd) {
+        int flags = fcntl(fd, F_GETFL);
+
+        if (flags < 0)
+                return -errno;
+        if (flags & O_NONBLOCK)
+                return 0;
+        return fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ? -errno : 0;
+}
+
+int wire_open(struct wire *w, int in, int out, char *buf, size_t room) {
+        struct stat st;
+        int r;
+
+        if (fstat(in, &st) < 0)
+                return -errno;
+        *w = (struct wire) { .in = in, .out = out, .buf = buf, .room = room };
+        w->is_socket = S_ISSOCK(st.st_mode) && in == out;
+        w->can_splice = w->is_socket;
+        if (!w->is_socket)
+                return 0; /* the caller's own terminal or pipe: its flags are not ours to change */
+        r = set_nonblocking(in);
+        if (r < 0)
+                *w = (struct wire) WIRE_INIT;
+        return r;
+}
+
+void wire_close(struct wire *w) {
+        if (w->in >= 0)
+                (void) close(w->in);
+        if (w->out >= 0 && w->out != w->in)
+                (void) close(w->out);
+        w->in = w->out = -1;
+        w->start = w->end = w->pin = 0;
+        w->eof = w->gone = false;
+}
+
+void wire_consume(struct wire *w, size_t n) {
+        w->start += n;
+        if (w->start == w->end)
+                w->start = w->end = w->pin;
+}
+
+void wire_pin(struct wire *w, size_t n) {
+        /* A head is always parsed at the front of the buffer: wire_unpin() has moved everything there. */
+        w->start += n;
+        w->pin = w->start;
+}
+
+void wire_unpin(struct wire *w) {
+        if (w->pin == 0)
+                return;
+        w->pin = 0;
+        if (w->start < w->end && w->start > 0)
+                memmove(w->buf, w->buf + w->start, w->end - w->start);
+        w->end -= w->start;
+        w->start = 0;
+}
+
+void wire_trim(struct wire *w) {
+        const size_t keep = 2 * WIRE_BLOCK;
+        uintptr_t from, to;
+
+        if (w->high <= keep || w->end > keep)
+                return;
+        from = ((uintptr_t) w->buf + keep + 4095) & ~(uintptr_t) 4095;
+        to = ((uintptr_t) w->buf + w->room) & ~(uintptr_t) 4095;
+        if (to > from)
+                (void) madvise((void *) from, to - from, MADV_DONTNEED);
+        w->high = w->end;
+}
+
+static bool poll_now(int fd, short events) {
+        struct pollfd p = { .fd = fd, .events = events };
+
+        return poll(&p, 1, 0) > 0;
+}
+
+ssize_t wire_fill(struct wire *w, size_t max) {
+        ssize_t n;
+
+        if (w->eof)
+                return 0;
+        if (w->in < 0)
+                return -EBADF;
+        if (w->end == w->room && w->start > w->pin) {
+                memmove(w->buf + w->pin, w->buf + w->start, w->end - w->start);
+                w->end -= w->start - w->pin;
+                w->start = w->pin;
+        }
+        if (max > w->room - w->end)
+                max = w->room - w->end;
+        if (max == 0)
+                return -ENOBUFS;
+        do {
+                if (w->is_socket)
+                        n = recv(w->in, w->buf + w->end, max, MSG_DONTWAIT);
+                else if (!poll_now(w->in, POLLIN))
+                        return -EAGAIN;
+                else
+                        n = read(w->in, w->buf + w->end, max);
+        } while (n < 0 && errno == EINTR);
+        if (n < 0)
+                return errno == EWOULDBLOCK ? -EAGAIN : -errno;
+        if (n == 0) {
+                w->eof = true;
+                return 0;
+        }
+        w->end += (size_t) n;
+        if (w->end > w->high)
+                w->high = w->end;
+        return n;
+}
+
+ssize_t wire_writev(struct wire *w, const struct iovec *iov, int n, bool more) {
+        ssize_t r;
+
+        if (w->out < 0)
+                return -EPIPE;
+        do {
+                if (w->is_socket) {
+                        struct msghdr m = { .msg_iov = (struct iovec *) iov, .msg_iovlen = (size_t) n };
+
+                        r = sendmsg(w->out, &m, MSG_DONTWAIT | MSG_NOSIGNAL | (more ? MSG_MORE : 0));
+                } else if (!poll_now(w->out, POLLOUT))
+                        return -EAGAIN;
+                else {
+                        /* One element, and no more of it than surely fits. */
+                        while (n > 1 && iov->iov_len == 0)
+                                iov++, n--;
+                        r = write(w->out, iov->iov_base, iov->iov_len < PIPE_ATOMIC ? iov->iov_len : PIPE_ATOMIC);
+                }
+        } while (r < 0 && errno == EINTR);
+        if (r < 0) {
+                if (errno == EAGAIN || errno == EWOULDBLOCK)
+                        return -EAGAIN;
+                w->gone = true;
+                return -errno;
+        }
+        return r;
+}
+
+static int wait_fd(int fd, short events, uint64_t deadline) {
+        struct pollfd p = { .fd = fd, .events = events };
+        int r = poll(&p, 1, deadline_poll_ms(deadline));
+
+        if (r < 0)
+                return -errno;
+        return r > 0 ? 1 : -ETIMEDOUT;
+}
+
+int wire_send(struct wire *w, struct slice s, uint64_t deadline) {
+        while (s.len > 0) {
+                struct iovec iov = { (void *) s.at, s.len };
+                ssize_t n = wire_writev(w, &iov, 1, false);
+
+                if (n == -EAGAIN) {
+                        int r = wait_fd(w->out, POLLOUT, deadline);
+
+                        if (r < 0 && r != -EINTR)
+                                return r;
+                        continue;
+                }
+                if (n < 0)
+                        return (int) n;
+                s = slice_from(s, (size_t) n);
+        }
+        return 0;
+}
+
+int wire_wait(struct wire *w, uint64_t deadline) {
+        if (w->eof)
+                return 1;
+        return wait_fd(w->in, POLLIN, deadline);
+}
+
+void wire_shutdown(struct wire *w) {
+        if (w->out < 0)
+                return;
+        if (w->in == w->out)
+                (void) shutdown(w->out, SHUT_WR);
+        else {
+                (void) close(w->out);
+                w->out = -1;
+        }
+}
+
+int wire_poll_fds(const struct wire *w, bool want_in, bool want_out, struct pollfd *ret) {
+        int n = 0;
+
+        want_in = want_in && !w->eof;
+        if (w->in == w->out) {
+                if (w->in < 0)
+                        return 0;
+                ret[0] = (struct pollfd) { .fd = w->in, .events = (short) ((want_in ? POLLIN : 0) | (want_out ? POLLOUT : 0)) };
+                return 1;
+        }
+        /* A pipe whose writer has finished is POLLHUP for ever: it is listed only while its bytes are wanted. */
+        if (w->in >= 0 && want_in)
+                ret[n++] = (struct pollfd) { .fd = w->in, .events = POLLIN };
+        if (w->out >= 0)
+                ret[n++] = (struct pollfd) { .fd = w->out, .events = want_out ? POLLOUT : 0 };
+        return n;
+}
+
+struct wire_events wire_poll_events(const struct wire *w, const struct pollfd *fds, int n) {
+        struct wire_events e = { 0 };
+
+        for (int i = 0; i < n; i++) {
+                if (fds[i].fd == w->in && (fds[i].revents & (POLLIN | POLLHUP | POLLERR)))
+                        e.readable = true;
+                if (fds[i].fd == w->out) {
+                        if (fds[i].revents & POLLOUT)
+                                e.writable = true;
+                        if (fds[i].revents & (POLLHUP | POLLERR | POLLNVAL))
+                                e.vanished = true;
+                }
+        }
+        return e;
+}
