@@ -16,8 +16,8 @@
  *   1. sends `Accept-Encoding: identity` in place of the client's, and no Range, If-Range or TE field;
  *   2. calls response_filter_head() once, with the final (non-1xx) head, or with a 101;
  *   3. on RESPONSE_FILTER takes the transfer coding off and feeds the body to response_filter_data(), then calls
- *      response_filter_end(); after each call it sends what is in f->out and empties it, except while f->held;
- *   4. frames the answer anew: Content-Length of f->out when f->held is still set after the end, otherwise chunked, or
+ *      response_filter_end(); after each call it sends response_filter_output() and empties it, except while held;
+ *   4. frames the answer anew: Content-Length when it is still held after the end, otherwise chunked, or
  *      until-close for HTTP/1.0. Trailers are dropped, and so is every field that response_filter_drops() names;
  *   5. on -EBADMSG calls response_filter_verdict(): while nothing was sent the answer is that verdict's 502, afterwards the
  *      client's connection is cut before the end of the body so that it sees the truncation.

@@ -1,3 +1,6 @@
 # Sources and tests of sockguard-filter/response.
 libcore_a_SOURCES += \
-	sockguard-filter/response/filter.c sockguard-filter/response/filter.h
+	sockguard-filter/response/filter.c sockguard-filter/response/filter.h \
+	sockguard-filter/response/redact.c sockguard-filter/response/redact.h \
+	sockguard-filter/response/redact_rows.c \
+	sockguard-filter/response/visible.c sockguard-filter/response/visible.h
