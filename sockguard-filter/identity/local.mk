@@ -3,11 +3,13 @@ libcore_a_SOURCES += \
 	sockguard-filter/identity/admission.c \
 	sockguard-filter/identity/certificate.c sockguard-filter/identity/certificate.h \
 	sockguard-filter/identity/labels.c \
+	sockguard-filter/identity/list_filter.c sockguard-filter/identity/list_filter.h \
 	sockguard-filter/identity/listener.c \
 	sockguard-filter/identity/ownership.c \
 	sockguard-filter/identity/peer.c sockguard-filter/identity/peer.h \
 	sockguard-filter/identity/profile.c \
 	sockguard-filter/identity/record.c \
+	sockguard-filter/identity/resource.c sockguard-filter/identity/resource.h \
 	sockguard-filter/identity/visibility.c
 
 check_PROGRAMS += tests/unit/test-address tests/unit/test-peer

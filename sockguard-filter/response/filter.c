@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "base/json.h"
+#include "base/json_scan.h"
 #include "response/redact.h"
 #include "response/visible.h"
 
@@ -36,8 +37,7 @@ struct response_filter {
         bool list;                    /* shape of the answer */
         bool only_null;               /* a list that began with n: it must be null */
         enum list_state state;
-        unsigned depth;               /* brackets open in the element */
-        bool in_string, escaped;
+        struct json_scan scan;        /* where the element's end is looked for */
         struct strbuf value;          /* the part of an element, or of the object, that is there */
         uint64_t blank;               /* bytes seen since the last element */
         uint64_t elements;            /* put out */
@@ -222,68 +222,6 @@ static int take_element(struct response_filter *f, struct slice text) {
         return 0;
 }
 
-/* What the scanner must look at inside an object; everything else is only counted. */
-enum byte_class { BYTE_PLAIN, BYTE_OPEN, BYTE_CLOSE, BYTE_QUOTE };
-
-static const uint8_t byte_classes[256] = {
-        ['{'] = BYTE_OPEN, ['['] = BYTE_OPEN, ['}'] = BYTE_CLOSE, [']'] = BYTE_CLOSE, ['"'] = BYTE_QUOTE,
-};
-
-/* Index just behind the closing quote, or the length (then *escaped says whether the last byte was an escaping backslash). */
-static size_t scan_string(struct slice in, size_t i, bool *escaped, bool *ret_ended) {
-        *ret_ended = false;
-        if (*escaped && i < in.len) {
-                i++;
-                *escaped = false;
-        }
-        while (i < in.len) {
-                if (in.at[i] == '"') {
-                        *ret_ended = true;
-                        return i + 1;
-                }
-                if (in.at[i] == '\\') {
-                        if (i + 1 == in.len) {
-                                *escaped = true;
-                                return in.len;
-                        }
-                        i++;
-                }
-                i++;
-        }
-        return i;
-}
-
-/* Goes on within an element from `i`. Returns the index behind its last byte, or the length with *ret_ended false. */
-static size_t scan_element(struct response_filter *f, struct slice in, size_t i, bool *ret_ended) {
-        *ret_ended = false;
-        while (i < in.len) {
-                if (f->in_string) {
-                        bool ended;
-
-                        i = scan_string(in, i, &f->escaped, &ended);
-                        f->in_string = !ended;
-                        continue;
-                }
-                switch (byte_classes[(unsigned char) in.at[i++]]) {
-                case BYTE_QUOTE:
-                        f->in_string = true;
-                        break;
-                case BYTE_OPEN:
-                        f->depth++;
-                        break;
-                case BYTE_CLOSE:
-                        if (--f->depth == 0) {
-                                *ret_ended = true;
-                                return i;
-                        }
-                        break;
-                default:
-                        break;
-                }
-        }
-        return i;
-}
-
 /* The bytes from `start` to `end` of this piece belong to the element that is being collected. */
 static int collect(struct response_filter *f, struct slice in, size_t start, size_t end, bool ended) {
         struct slice part = slice_make(in.at + start, end - start);
@@ -313,13 +251,13 @@ static int feed_list(struct response_filter *f, struct slice in) {
                 int r;
 
                 if (f->state == LIST_INSIDE) {
-                        if (f->depth == 0) { /* the rest of `null` */
+                        if (f->scan.depth == 0) { /* the rest of `null` */
                                 size_t want = 4 - f->value.len;
 
                                 i = in.len - i < want ? in.len : i + want;
                                 ended = i - start == want;
                         } else
-                                i = scan_element(f, in, i, &ended);
+                                i = json_scan(&f->scan, in, i, &ended);
                         r = collect(f, in, start, i, ended);
                         if (r < 0)
                                 return r;
@@ -371,10 +309,10 @@ static int feed_list(struct response_filter *f, struct slice in) {
                         if (c != '{' && c != 'n')
                                 return reject_unreadable(f, "an element of the daemon's list is not an object");
                         f->state = LIST_INSIDE;
-                        f->depth = 0;
+                        f->scan = (struct json_scan) { 0 };
                         f->blank = 0;
                         if (c == '{') {
-                                i = scan_element(f, in, i, &ended);
+                                i = json_scan(&f->scan, in, i, &ended);
                                 r = collect(f, in, start, i, ended);
                                 if (r < 0)
                                         return r;

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SOCKGUARD_IDENTITY_RESOURCE_H
+#define SOCKGUARD_IDENTITY_RESOURCE_H
+
+#include "base/json.h"
+#include "http/exchange.h"
+
+/*
+ * Whose is it: the inspects that ownership and visibility make on their own behalf (chapter 05, 2.8). Nothing is cached;
+ * names and tags can be bound anew between two requests.
+ */
+
+enum resource_kind {
+        RESOURCE_CONTAINER,
+        RESOURCE_IMAGE,
+        RESOURCE_NETWORK,
+        RESOURCE_VOLUME,
+        RESOURCE_SERVICE,
+        RESOURCE_TASK,
+        RESOURCE_SECRET,
+        RESOURCE_CONFIG,
+        RESOURCE_NODE,
+        RESOURCE_SWARM,          /* has no identifier */
+        RESOURCE_POD,            /* libpod: asked under the client's version prefix */
+        RESOURCE_LIBPOD_NETWORK, /* the same */
+        RESOURCE_LIBPOD_IMAGE,   /* the same */
+        RESOURCE_KIND_MAX_,
+};
+
+struct resource {
+        struct json_value root;   /* the daemon's answer: an object or null */
+        struct json_value labels; /* an object whose values are texts or null, or JSON_ABSENT */
+};
+
+/* "container", "image", ... for messages. */
+const char *resource_kind_name(enum resource_kind kind);
+
+/*
+ * Asks the daemon. 0 with *ret filled in (views of arena memory); -ENOENT: it answered 404; -EIO: it could not be asked,
+ * answered with another status, or with something that is not a description of such a resource.
+ */
+int resource_lookup(struct exchange *x, enum resource_kind kind, struct slice id, struct resource *ret);
+
+/* The container an exec instance belongs to. As above; an instance without a container is -EIO. */
+int resource_exec_container(struct exchange *x, struct slice exec_id, struct slice *ret_container_id);
+
+/* The value of a label, key byte-exact. False when there is none; null counts as the empty text. */
+bool resource_label(const struct resource *r, struct slice key, struct arena *a, struct slice *ret);
+
+#endif
