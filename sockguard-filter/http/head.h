@@ -78,13 +78,24 @@ ssize_t http_request_parse(struct slice in, size_t *scanned, struct http_head *r
  */
 ssize_t http_response_parse(struct slice in, size_t *scanned, enum http_method request_method, struct http_head *ret);
 
-/* The first field with this id that is not hop-by-hop / any; NULL when there is none. */
+/*
+ * The first field with this id; NULL when there is none. A field that Connection names does not count, because it is
+ * not handed on either; fields that are hop-by-hop by nature (Upgrade, TE, ...) do.
+ */
 const struct http_field *http_head_find(const struct http_head *h, enum http_field_id id);
 
 /* How many fields have this id (hop-by-hop ones not counted). */
 size_t http_head_count(const struct http_head *h, enum http_field_id id);
 
+/* Walks a comma list: the next non-empty item without outer blanks, or false at the end. *rest is advanced. */
+bool http_list_next(struct slice *rest, struct slice *ret);
+
 /* Does the comma list in the field's value contain the token (ASCII case-insensitively)? */
 bool http_list_has(struct slice value, struct slice token);
+
+/* Syntax: a token (RFC 9110, 5.6.2; not empty); a field value; the text of a Host field (chapter 02, 20.6; may be empty). */
+bool http_is_token(struct slice s);
+bool http_is_field_value(struct slice s);
+bool http_is_host(struct slice s);
 
 #endif

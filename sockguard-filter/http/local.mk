@@ -3,9 +3,15 @@ libcore_a_SOURCES += \
 	sockguard-filter/http/chunk.c sockguard-filter/http/chunk.h \
 	sockguard-filter/http/exchange.h \
 	sockguard-filter/http/fields.def \
-	sockguard-filter/http/head.h \
+	sockguard-filter/http/head.c sockguard-filter/http/head.h \
+	sockguard-filter/http/query.c \
 	sockguard-filter/http/reason.c sockguard-filter/http/reason.def sockguard-filter/http/reason.h \
-	sockguard-filter/http/target.h
+	sockguard-filter/http/target.c sockguard-filter/http/target.h
+
 check_PROGRAMS += tests/unit/test-chunk
 tests_unit_test_chunk_SOURCES = tests/unit/test-chunk.c
 tests_unit_test_chunk_LDADD = libcore.a
+
+check_PROGRAMS += tests/unit/test-target
+tests_unit_test_target_SOURCES = tests/unit/test-target.c tests/unit/check.h
+tests_unit_test_target_LDADD = libcore.a
