@@ -7,10 +7,12 @@
  * What a request goes through, in this order and no other (chapter 02, 1.2). The first stage that answers wins; nothing
  * below it runs. Request id and trace context (3, 4) are made before, the records (1, 2) are written after.
  */
-static const struct {
+struct stage {
         const char *name;
         enum stage_result (*run)(struct exchange *x);
-} stages[] = {
+};
+
+static const struct stage stages[] = {
         { "admission", stage_admission },   /* 6a  may this address talk to us at all? */
         { "profile", stage_profile },       /* 6b  which policy judges this client? */
         { "labels", stage_labels },         /* 6c  do the calling container's labels grant it? */
@@ -27,16 +29,28 @@ static const struct {
         { "response", stage_response },     /*     will the daemon's answer be looked at? */
 };
 
-enum stage_result pipeline_run(struct exchange *x) {
-        for (size_t i = 0; i < sizeof(stages) / sizeof(stages[0]); i++) {
-                enum stage_result r = stages[i].run(x);
+/* The dedicated admin listener: no profiles, no limits, no rules, and nothing is ever relayed (chapter 06, 0). */
+static const struct stage admin_stages[] = {
+        { "admission", stage_admin_admission },
+        { "admin", stage_admin_listener },
+};
+
+static enum stage_result run(const struct stage *at, size_t n, struct exchange *x) {
+        for (size_t i = 0; i < n; i++) {
+                enum stage_result r = at[i].run(x);
 
                 if (r != STAGE_NEXT) {
-                        x->verdict.stage = stages[i].name;
+                        x->verdict.stage = at[i].name;
                         return r;
                 }
         }
         return STAGE_NEXT;
+}
+
+#define RUN(table, x) run((table), sizeof(table) / sizeof((table)[0]), (x))
+
+enum stage_result pipeline_run(struct exchange *x) {
+        return exchange_is_admin(x) ? RUN(admin_stages, x) : RUN(stages, x);
 }
 
 const char *pipeline_stage_name(size_t i) {

@@ -232,6 +232,14 @@ struct exchange {
 enum stage_result exchange_deny(struct exchange *x, enum reason_code code, int status, enum answer_body kind,
                                 const char *reason_format, ...) __attribute__((format(printf, 5, 6)));
 
+/*
+ * Did the connection come through the dedicated admin listener? Its name is reserved: no main listener can have it
+ * (chapter 01, 3.3). Such requests have a pipeline of their own.
+ */
+static inline bool exchange_is_admin(const struct exchange *x) {
+        return slice_eq(x->listener_name, SLICE("admin"));
+}
+
 /* The parsed query, parsed at the first call. */
 struct http_query *exchange_query(struct exchange *x);
 
@@ -253,6 +261,8 @@ enum stage_result stage_listener(struct exchange *x);   /* identity/listener.c: 
 enum stage_result stage_local(struct exchange *x);      /* filter/local.c: metrics, readiness, health (8-10) */
 enum stage_result stage_limits(struct exchange *x);     /* limits/stage.c: bucket, priority gate, cap (11) */
 enum stage_result stage_admin(struct exchange *x);      /* filter/local.c: in-band admin (12) */
+enum stage_result stage_admin_admission(struct exchange *x); /* filter/local.c: addresses, on the dedicated listener */
+enum stage_result stage_admin_listener(struct exchange *x);  /* filter/local.c: all that the dedicated listener has */
 enum stage_result stage_rules(struct exchange *x);      /* filter/rules.c: 13a, 13b */
 enum stage_result stage_inspect(struct exchange *x);    /* inspect/dispatch.c: 13c */
 enum stage_result stage_visibility(struct exchange *x); /* identity/visibility.c: 14 */

@@ -33,6 +33,7 @@
 #define STATE_COUNTERS 8192u   /* series of counters */
 #define STATE_HISTOGRAMS 2048u /* series of the latency histogram */
 #define STATE_ENDPOINTS 32u    /* daemons to choose from */
+#define STATE_REASONS 128u     /* reason codes, with room */
 #define STATE_BUCKETS 12u      /* of the histogram, +Inf included */
 
 #define STATE_LINE __attribute__((aligned(64)))
@@ -69,6 +70,8 @@ struct state_header {
         state_word series_overflow;       /* samples that found no series of their own */
         state_word log_dropped;           /* records that no sink took */
         state_word aborted;               /* requests whose filter died */
+        state_word decisions[4];          /* finished requests by enum metric_decision */
+        state_word reasons[STATE_REASONS];/* ... of denials, by enum reason_code */
 
         /* Written by the companion alone; here so that a restarted one goes on counting. */
         state_word policy_version STATE_LINE;
