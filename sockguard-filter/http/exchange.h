@@ -148,6 +148,11 @@ struct exchange_ops {
          */
         int (*body_spool)(struct exchange *x, uint64_t limit, int *ret_fd, uint64_t *ret_size);
 
+        /*
+         * Writes one record at level ERROR with the fields `error`, `method` and `path`: a check could not do its work. NULL: nowhere.
+         */
+        void (*log_error)(struct exchange *x, const char *event, struct slice error);
+
         /* Runs sockguard-unpack on the spooled body; NULL in tests (inspect/archive.h). */
         int (*unpack)(struct exchange *x, int fd, const char *const *argv, struct slice *ret_facts);
 };

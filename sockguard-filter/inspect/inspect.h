@@ -58,6 +58,7 @@ enum inspect_media {
         INSPECT_ARCHIVE,  /* spooled, judged from facts */
 };
 
+/* Rows of a family end with one whose pattern is NULL. */
 struct inspector {
         enum http_method method;
         const char *pattern;       /* normalised path: "{}" is one or more non-empty segments, "{1}" exactly one, else literal */
@@ -80,5 +81,24 @@ extern const struct inspector inspect_container_rows[], inspect_exec_rows[], ins
 
 /* The row for a request, or NULL. First match in table order. */
 const struct inspector *inspect_find(enum http_method method, struct slice path);
+
+/* Does the normalised path match a row's pattern? */
+bool inspect_path_matches(const char *pattern, struct slice path);
+
+/*
+ * Everything a row does once its inputs are there, without I/O: precheck, validation of a JSON body into in->json, the check.
+ * What tests and fuzz targets call.
+ */
+void inspect_run(const struct inspector *row, struct inspect_input *in, struct inspect_result *ret);
+
+/*
+ * Admission mutations (inspect/mutation.c, chapter 03, section 3). The surface of a request, 0 when none has rules that touch it.
+ * inspect_mutate() validates in->body by the rules of mutation and applies the rules to it: INSPECT_PASS, with has_new_body
+ * when an enforce rule changed something, or INSPECT_OTHER. *ret_record is filled in on INSPECT_PASS.
+ */
+enum mutation_surface { MUTATE_NOTHING, MUTATE_CONTAINER_CREATE, MUTATE_SERVICE_CREATE, MUTATE_SERVICE_UPDATE };
+enum mutation_surface inspect_mutation_surface(const struct policy *p, enum http_method method, struct slice path);
+void inspect_mutate(const struct inspect_input *in, enum mutation_surface surface, struct inspect_result *ret,
+                    struct mutation_record *ret_record);
 
 #endif
