@@ -1,2 +1,2 @@
 # Files of units/.
-EXTRA_DIST += units/quickstart
+EXTRA_DIST += units/quickstart units/Containerfile
