@@ -46,9 +46,12 @@ struct policy_scope {
         uint32_t request_body;       /* offset of the struct opt_request_body in force */
         uint32_t rules;              /* offset of the compiled rules (policy/rules.h) */
         uint32_t n_rules;
-        uint32_t flags;
-        uint32_t limits_slot;        /* number of this scope in shared state */
+        uint32_t flags;              /* POLICY_SCOPE_* below */
+        uint32_t limits_slot;        /* number of this scope in shared state: 0 the root, profile i has i + 1 */
 };
+
+#define POLICY_SCOPE_BUILDKIT (1u << 0) /* request_body.buildkit is configured (chapter 01, 3.11) */
+#define POLICY_SCOPE_LIMITED (1u << 1)  /* takes part in throttling (chapter 06, 1.1) */
 
 /* What the compiler worked out so that a filter need not. */
 struct policy_compiled {

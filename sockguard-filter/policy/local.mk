@@ -1,7 +1,27 @@
 # Sources and tests of sockguard-filter/policy.
 libcore_a_SOURCES += \
 	sockguard-filter/policy/glob.c sockguard-filter/policy/glob.h \
-	sockguard-filter/policy/image.h \
+	sockguard-filter/policy/image.c sockguard-filter/policy/image.h \
+	sockguard-filter/policy/layout.h \
 	sockguard-filter/policy/options.def sockguard-filter/policy/options.h \
-	sockguard-filter/policy/rules.h
-libconfig_a_SOURCES += sockguard-filter/policy/options.c
+	sockguard-filter/policy/rules.c sockguard-filter/policy/rules.h
+libconfig_a_SOURCES += \
+	sockguard-filter/policy/address.c sockguard-filter/policy/address.h \
+	sockguard-filter/policy/builder.c sockguard-filter/policy/builder.h \
+	sockguard-filter/policy/check.c sockguard-filter/policy/check.h \
+	sockguard-filter/policy/check_rules.c \
+	sockguard-filter/policy/compile.c \
+	sockguard-filter/policy/compile_rules.c \
+	sockguard-filter/policy/config.c sockguard-filter/policy/config.h \
+	sockguard-filter/policy/decode.c \
+	sockguard-filter/policy/document.c sockguard-filter/policy/document.h \
+	sockguard-filter/policy/dump.c \
+	sockguard-filter/policy/effective.c \
+	sockguard-filter/policy/environment.c \
+	sockguard-filter/policy/guard.c \
+	sockguard-filter/policy/load.c sockguard-filter/policy/load.h \
+	sockguard-filter/policy/options.c \
+	sockguard-filter/policy/problem.c sockguard-filter/policy/problem.h \
+	sockguard-filter/policy/scalar.c sockguard-filter/policy/scalar.h \
+	sockguard-filter/policy/seccomp.c sockguard-filter/policy/seccomp.h \
+	sockguard-filter/policy/sections.c

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SOCKGUARD_CTL_COMMON_H
+#define SOCKGUARD_CTL_COMMON_H
+
+#include <stdio.h>
+
+#include "ctl/verb.h"
+#include "policy/load.h"
+
+/* What the verbs that read a configuration share. */
+
+#define ALLOW_UNKNOWN_KEYS_FLAG \
+        { .name = "allow-unknown-keys", .help = "unknown keys are warnings, for a migration" }
+
+/* The sources of `validate`, `match`, `compile` and `config`: file, environment, section variables. */
+struct config_source ctl_source(const struct verb_args *args, bool allow_unknown_keys);
+
+/* Writes warnings, or everything, one a line, each behind `prefix`. */
+void ctl_print_problems(FILE *out, const struct problems *list, bool errors_too, const char *prefix);
+
+/* The error text of a failed step: the only problem, or how many there are and one `  - ` line each. For `Error: %s`. */
+void ctl_describe(const struct problems *list, struct strbuf *out);
+
+#endif

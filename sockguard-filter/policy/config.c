@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where values came from, and problems that know where they stand.
+ */
+#include "policy/config.h"
+
+#include <stdlib.h>
+
+#define VALUE_SHOWN_MAX 100u /* bytes of a value in a message */
+
+static uint32_t mark_slot(uint32_t key, uint32_t room) {
+        return key * 2654435769u >> 7 & (room - 1);
+}
+
+static struct mark *mark_slot_of(struct mark *marks, uint32_t room, uint32_t key) {
+        uint32_t i = mark_slot(key, room);
+
+        while (marks[i].key && marks[i].key != key)
+                i = (i + 1) & (room - 1);
+        return marks + i;
+}
+
+static void marks_grow(struct config *c) {
+        uint32_t room = c->marks_room ? c->marks_room * 2 : 1024;
+        struct mark *marks = arena_new_array(&c->arena, struct mark, room);
+
+        for (uint32_t i = 0; i < c->marks_room; i++)
+                if (c->marks[i].key)
+                        *mark_slot_of(marks, room, c->marks[i].key) = c->marks[i];
+        c->marks = marks;
+        c->marks_room = room;
+}
+
+void mark_set(struct config *c, const void *field, bool block, uint32_t line, uint32_t column) {
+        uint32_t key = builder_off(&c->blob, field) * 2 + block;
+        struct mark *m;
+
+        if (c->n_marks * 4 >= c->marks_room * 3)
+                marks_grow(c);
+        m = mark_slot_of(c->marks, c->marks_room, key);
+        if (!m->key)
+                c->n_marks++;
+        *m = (struct mark) { .key = key, .origin = c->origin, .name = c->origin_name, .line = line, .column = column };
+}
+
+const struct mark *mark_find(const struct config *c, const void *field, bool block) {
+        const struct mark *m;
+
+        if (!c->marks_room)
+                return NULL;
+        m = mark_slot_of(c->marks, c->marks_room, builder_off(&c->blob, field) * 2 + block);
+        return m->key ? m : NULL;
+}
+
+struct slice path_text(struct config *c, const struct path *path) {
+        const struct path *p;
+        size_t len = 0, n;
+        char *at, *end;
+        char index[16];
+
+        for (p = path; p; p = p->up)
+                len += p->key ? strlen(p->key) + 1 : sizeof(index);
+        at = arena_alloc(&c->arena, len + 1);
+        end = at + len;
+        for (p = path; p; p = p->up) {
+                if (p->key) {
+                        n = strlen(p->key);
+                        end -= n;
+                        memcpy(end, p->key, n);
+                        if (p->up)
+                                *--end = '.';
+                } else {
+                        n = (size_t) snprintf(index, sizeof(index), "[%u]", p->index);
+                        end -= n;
+                        memcpy(end, index, n);
+                }
+        }
+        return slice_make(end, (size_t) (at + len - end));
+}
+
+static struct slice shortened(struct config *c, struct slice value) {
+        if (value.len <= VALUE_SHOWN_MAX)
+                return value;
+        return arena_printf(&c->arena, "%.*s...", (int) VALUE_SHOWN_MAX - 3, value.at);
+}
+
+static void add(struct config *c, bool warning, struct slice path, const struct mark *place, struct slice value, struct slice nearest,
+                const char *format, va_list ap) {
+        char text[400];
+
+        vsnprintf(text, sizeof(text), format, ap);
+        problems_add(&c->problems, &(struct problem) {
+                .warning = warning,
+                .file = place ? place->name : (struct slice) { 0 },
+                .line = place ? place->line : 0,
+                .column = place ? place->column : 0,
+                .path = path,
+                .value = shortened(c, value),
+                .nearest = nearest,
+                .expected = arena_dup(&c->arena, slice_of(text)),
+        });
+}
+
+void complain_at(struct config *c, bool warning, const struct path *path, uint32_t line, uint32_t column, struct slice value,
+                 struct slice nearest, const char *format, ...) {
+        struct mark place = { .name = c->origin_name, .line = line, .column = column };
+        va_list ap;
+
+        va_start(ap, format);
+        add(c, warning, path ? path_text(c, path) : (struct slice) { 0 }, &place, value, nearest, format, ap);
+        va_end(ap);
+}
+
+struct found {
+        struct slice path, value;
+        const struct opt_row *row;
+        const struct mark *around; /* of the innermost block that has a place */
+};
+
+static struct slice value_text(struct config *c, enum opt_kind kind, const void *field) {
+        switch (kind) {
+        case OPT_K_STR:
+                return text_of(c, *(const struct pstr *) field);
+        case OPT_K_BOOL:
+                return *(const bool *) field ? SLICE("true") : SLICE("false");
+        case OPT_K_INT:
+                return arena_printf(&c->arena, "%lld", (long long) *(const int64_t *) field);
+        case OPT_K_OPTINT:
+                return arena_printf(&c->arena, "%lld", (long long) ((const struct opt_int *) field)->value);
+        case OPT_K_FLOAT:
+                return arena_printf(&c->arena, "%g", *(const double *) field);
+        case OPT_K_U32S:
+                return arena_printf(&c->arena, "%u", *(const uint32_t *) field);
+        case OPT_K_I32S:
+                return arena_printf(&c->arena, "%d", *(const int32_t *) field);
+        default:
+                return (struct slice) { 0 };
+        }
+}
+
+static size_t element_size(enum opt_kind kind) {
+        switch (kind) {
+        case OPT_K_STRS:
+                return sizeof(struct pstr);
+        case OPT_K_ARGVS:
+                return sizeof(struct plist);
+        case OPT_K_U32S:
+        case OPT_K_I32S:
+                return sizeof(uint32_t);
+        case OPT_K_MAP:
+                return sizeof(struct pmap_entry);
+        default:
+                return 0;
+        }
+}
+
+static bool inside(const void *target, const void *at, size_t size) {
+        return (const char *) target >= (const char *) at && (const char *) target < (const char *) at + size;
+}
+
+static bool find_in_list(struct config *c, const struct opt_row *row, const struct plist *list, const void *target,
+                         const struct path *path, struct found *ret) {
+        const char *at = list_of(c, *list, char);
+        size_t each = element_size(row->kind);
+
+        if (inside(target, at, list->n * each)) {
+                uint32_t i = (uint32_t) ((size_t) ((const char *) target - at) / each);
+
+                ret->path = path_text(c, &(struct path) { .up = path, .index = i });
+                if (row->kind == OPT_K_MAP) /* the key or the value */
+                        ret->value = text_of(c, *(const struct pstr *) target);
+                else
+                        ret->value = value_text(c, row->kind == OPT_K_STRS ? OPT_K_STR : row->kind, target);
+                ret->row = row;
+                return true;
+        }
+        for (uint32_t i = 0; row->kind == OPT_K_ARGVS && i < list->n; i++) {
+                const struct plist *argv = (const struct plist *) at + i;
+                struct path below = { .up = path, .index = i };
+
+                if (!inside(target, list_of(c, *argv, char), argv->n * sizeof(struct pstr)))
+                        continue;
+                ret->path = path_text(c, &(struct path) {
+                        .up = &below, .index = (uint32_t) ((const struct pstr *) target - list_of(c, *argv, struct pstr)) });
+                ret->value = text_of(c, *(const struct pstr *) target);
+                ret->row = row;
+                return true;
+        }
+        return false;
+}
+
+static bool find_field(struct config *c, const struct opt_block *block, const unsigned char *base, const void *target,
+                       const struct path *path, const struct mark *around, struct found *ret) {
+        const struct mark *here = mark_find(c, base, true);
+
+        if (here)
+                around = here;
+        for (uint32_t i = 0; i < block->n_rows; i++) {
+                const struct opt_row *row = block->rows + i;
+                const unsigned char *field = base + row->offset;
+                struct path below = { .up = path, .key = row->key };
+
+                if (row->kind == OPT_K_SUB) {
+                        if (inside(target, field, row->inner->size) || !inside(target, base, block->size))
+                                if (find_field(c, row->inner, field, target, &below, around, ret))
+                                        return true;
+                        continue;
+                }
+                if (field == target) {
+                        *ret = (struct found) {
+                                .path = path_text(c, &below), .value = value_text(c, row->kind, field), .row = row, .around = around
+                        };
+                        return true;
+                }
+                if (row->kind == OPT_K_LIST || row->kind == OPT_K_OPT) {
+                        const struct plist *list = (const struct plist *) field;
+
+                        for (uint32_t k = 0; k < list->n; k++) {
+                                struct path element = { .up = &below, .index = k };
+
+                                if (find_field(c, row->inner, list_of(c, *list, unsigned char) + (size_t) k * row->inner->size, target,
+                                               row->kind == OPT_K_OPT ? &below : &element, around, ret))
+                                        return true;
+                        }
+                } else if (element_size(row->kind) && find_in_list(c, row, (const struct plist *) field, target, &below, ret)) {
+                        ret->around = around;
+                        return true;
+                }
+        }
+        return false;
+}
+
+struct slice locate(struct config *c, const void *field, const struct opt_row **ret_row) {
+        struct found f = { 0 };
+
+        find_field(c, &opt_block_root, (const unsigned char *) c->root, field, NULL, NULL, &f);
+        if (ret_row)
+                *ret_row = f.row;
+        return f.path;
+}
+
+static void complain_v(struct config *c, bool warning, const void *field, const struct slice *candidates, size_t n,
+                       const char *format, va_list ap) {
+        struct found f = { 0 };
+        const struct mark *place = mark_find(c, field, false);
+
+        /* What a misread key left empty was complained about already. */
+        if (!place && c->load_failed)
+                return;
+        find_field(c, &opt_block_root, (const unsigned char *) c->root, field, NULL, NULL, &f);
+        if (f.row && (strcmp(f.row->key, "pem") == 0 || strcmp(f.row->key, "allowed_env_values") == 0))
+                f.value = (struct slice) { 0 };
+        add(c, warning, f.path, place ? place : f.around, f.value, problem_nearest(f.value, candidates, n), format, ap);
+}
+
+void complain(struct config *c, const void *field, const char *format, ...) {
+        va_list ap;
+
+        va_start(ap, format);
+        complain_v(c, false, field, NULL, 0, format, ap);
+        va_end(ap);
+}
+
+void complain_near(struct config *c, const void *field, const struct slice *candidates, size_t n, const char *format, ...) {
+        va_list ap;
+
+        va_start(ap, format);
+        complain_v(c, false, field, candidates, n, format, ap);
+        va_end(ap);
+}
+
+void warn(struct config *c, const void *field, const char *format, ...) {
+        va_list ap;
+
+        va_start(ap, format);
+        complain_v(c, true, field, NULL, 0, format, ap);
+        va_end(ap);
+}
+
+struct config_place config_place_of(const struct config *c, const void *field) {
+        const struct mark *m = mark_find(c, field, false);
+
+        if (!m)
+                return (struct config_place) { .origin = ORIGIN_DEFAULT };
+        return (struct config_place) { .origin = m->origin, .name = m->name, .line = m->line, .column = m->column };
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What sockguard-filter may ask of the kernel once it has its policy: everything else ends the process. The list is all
+ * that there is to edit here.
+ */
+#include "policy/seccomp.h"
+
+#include <linux/filter.h>
+#include <seccomp.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char *const allowed[] = {
+        /* the two streams */
+        "read", "readv", "write", "writev", "pread64", "pwrite64", "recvfrom", "recvmsg", "sendto", "sendmsg", "splice", "tee",
+        "sendfile", "shutdown", "close", "poll", "ppoll", "pipe2", "fcntl", "lseek",
+        /* the daemon and the companion */
+        "socket", "connect", "getsockopt", "setsockopt", "getpeername", "getsockname", "accept4",
+        /* a new policy, a spooled body, shared state */
+        "openat", "fstat", "newfstatat", "stat", "lstat", "mmap", "munmap", "mremap", "madvise", "mprotect", "memfd_create",
+        "ftruncate", "dup", "dup2", "dup3", "flock",
+        /* memory, time, signals, the end */
+        "brk", "futex", "clock_gettime", "clock_nanosleep", "gettimeofday", "nanosleep", "getrandom", "getpid", "gettid", "getuid",
+        "geteuid", "getgid", "getegid", "rt_sigreturn", "rt_sigaction", "rt_sigprocmask", "restart_syscall", "sched_yield", "tgkill",
+        "exit", "exit_group",
+};
+
+static int build(scmp_filter_ctx ctx, int fd) {
+        int r = 0;
+
+        for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]) && r == 0; i++) {
+                int number = seccomp_syscall_resolve_name(allowed[i]);
+
+                if (number >= 0) /* others do not exist on this architecture */
+                        r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, number, 0);
+        }
+        if (r == 0)
+                r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a binary tree: the cost does not grow with the list */
+        return r == 0 ? seccomp_export_bpf(ctx, fd) : r;
+}
+
+void seccomp_compile(struct config *c, struct policy_header *header) {
+        scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
+        int fd = memfd_create("seccomp", MFD_CLOEXEC), r = -ENOMEM;
+        struct stat st = { 0 };
+
+        if (ctx && fd >= 0)
+                r = build(ctx, fd);
+        if (r == 0 && fstat(fd, &st) == 0 && st.st_size > 0 && st.st_size < 65536) {
+                size_t n = (size_t) st.st_size / sizeof(struct sock_filter);
+                struct sock_filter *at = builder_list(&c->blob, n, struct sock_filter, &header->seccomp);
+
+                if (pread(fd, at, n * sizeof(*at), 0) != (ssize_t) (n * sizeof(*at)))
+                        header->seccomp.n = 0;
+        }
+        if (header->seccomp.n == 0)
+                problems_add(&c->problems, &(struct problem) {
+                        .warning = true, .expected = SLICE("no system call filter could be compiled; filters will run without one") });
+        if (ctx)
+                seccomp_release(ctx);
+        if (fd >= 0)
+                close(fd);
+}
