@@ -5,10 +5,12 @@ libcore_a_SOURCES += \
 	sockguard-filter/identity/labels.c \
 	sockguard-filter/identity/list_filter.c sockguard-filter/identity/list_filter.h \
 	sockguard-filter/identity/listener.c \
-	sockguard-filter/identity/ownership.c \
+	sockguard-filter/identity/ownership.c sockguard-filter/identity/ownership.h \
+	sockguard-filter/identity/ownership_path.c sockguard-filter/identity/ownership_stamp.c \
 	sockguard-filter/identity/peer.c sockguard-filter/identity/peer.h \
 	sockguard-filter/identity/profile.c \
 	sockguard-filter/identity/record.c \
+	sockguard-filter/identity/references.c sockguard-filter/identity/references.h \
 	sockguard-filter/identity/resource.c sockguard-filter/identity/resource.h \
 	sockguard-filter/identity/visibility.c
 

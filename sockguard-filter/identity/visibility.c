@@ -187,7 +187,7 @@ static enum stage_result judge_names(struct exchange *x, const struct selectors 
                 if (!slice_eq(q->at[i].name, SLICE("names")) || q->at[i].value.len == 0)
                         continue;
                 r = judge(x, RESOURCE_IMAGE, q->at[i].value, s, patterns);
-                if (r != STAGE_NEXT || x->verdict.code == REASON_visibility_policy_hid_resource)
+                if (r != STAGE_NEXT)
                         return r;
         }
         return STAGE_NEXT;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "base/path_pattern.h"
 #include "base/unicode.h"
 
 #define REDACTED "<redacted>"
@@ -246,38 +247,9 @@ int redact_value(const struct redact_step *steps, unsigned toggles, struct json_
         return out->failed ? -ENOBUFS : 0;
 }
 
-/* "{1}" takes one segment, "{}" as many as leave the rest of the pattern something to match. */
-static bool pattern_matches(const char *pattern, struct slice path) {
-        while (*pattern) {
-                ssize_t slash;
-
-                if (pattern[0] == '{') {
-                        bool one = pattern[1] == '1';
-                        const char *rest = pattern + (one ? 3 : 2);
-
-                        if (!one) {
-                                struct slice tail = slice_of(rest);
-
-                                return path.len > tail.len && path.at[0] != '/' && slice_ends(path, tail);
-                        }
-                        slash = slice_find(path, '/');
-                        if (slash == 0 || path.len == 0)
-                                return false;
-                        path = slice_from(path, slash < 0 ? path.len : (size_t) slash);
-                        pattern = rest;
-                        continue;
-                }
-                if (path.len == 0 || path.at[0] != *pattern)
-                        return false;
-                path = slice_from(path, 1);
-                pattern++;
-        }
-        return path.len == 0;
-}
-
 const struct redact_row *redact_find(struct slice path, unsigned toggles) {
         for (const struct redact_row *r = redact_rows; r->pattern; r++)
-                if (redact_active(r->when, toggles) && pattern_matches(r->pattern, path))
+                if (redact_active(r->when, toggles) && path_pattern_match(r->pattern, path))
                         return r;
         return NULL;
 }

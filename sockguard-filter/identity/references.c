@@ -1,0 +1,461 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "identity/references.h"
+
+#include <stdlib.h>
+
+#include "base/path_pattern.h"
+#include "base/unicode.h"
+
+static void add(struct references *refs, enum resource_kind kind, enum reference_use use, struct slice id) {
+        id = unicode_trim(id);
+        if (id.len == 0 || refs->too_many)
+                return;
+        for (size_t i = 0; i < refs->n; i++)
+                if (refs->at[i].kind == kind && refs->at[i].use == use && slice_eq(refs->at[i].id, id))
+                        return;
+        if (refs->n == REFERENCES_MAX) {
+                refs->too_many = true;
+                return;
+        }
+        if (refs->n == refs->room) {
+                size_t room = refs->room ? refs->room * 2 : 16;
+                struct reference *more = arena_new_array(refs->arena, struct reference, room);
+
+                if (refs->n)
+                        memcpy(more, refs->at, refs->n * sizeof(*more));
+                refs->at = more;
+                refs->room = room;
+        }
+        refs->at[refs->n++] = (struct reference) { .kind = kind, .use = use, .id = id };
+}
+
+static bool starts_folded(struct slice s, struct slice prefix) {
+        return s.len >= prefix.len && slice_case_eq(slice_upto(s, prefix.len), prefix);
+}
+
+/* "container:NAME", as the engine reads it. */
+static bool container_mode(struct slice text, struct slice *ret_name) {
+        struct slice s = unicode_trim(text);
+
+        if (!starts_folded(s, SLICE("container:")))
+                return false;
+        *ret_name = unicode_trim(slice_from(s, strlen("container:")));
+        return ret_name->len > 0;
+}
+
+/* A network that somebody made, as opposed to the engine's own and to the modes that are no network. */
+static bool custom_network(struct slice text) {
+        static const struct slice builtin[] = {
+                { "default", 7 }, { "bridge", 6 }, { "host", 4 }, { "none", 4 }, { "ingress", 7 }, { "docker_gwbridge", 15 },
+        };
+        struct slice s = unicode_trim(text);
+
+        if (s.len == 0 || starts_folded(s, SLICE("container:")) || starts_folded(s, SLICE("ns:")))
+                return false;
+        for (size_t i = 0; i < sizeof(builtin) / sizeof(builtin[0]); i++)
+                if (slice_case_eq(s, builtin[i]))
+                        return false;
+        return true;
+}
+
+/* ---- what a value at a row's place refers to ---- */
+
+typedef void take_fn(struct references *refs, enum resource_kind kind, struct json_value v);
+
+/* Calls `take` for every member whose name folds to `name`. */
+static void each_member(struct references *refs, struct json_value object, const char *name, enum resource_kind kind, take_fn *take) {
+        struct json_iter it = json_iter_of(object);
+        struct json_value v;
+        struct slice found;
+
+        if (object.type != JSON_OBJECT)
+                return;
+        while (json_next(&it, &found, &v))
+                if (json_name_folds_to(found, slice_of(name)))
+                        take(refs, kind, v);
+}
+
+static void take_text(struct references *refs, enum resource_kind kind, struct json_value v) {
+        if (v.type == JSON_STRING)
+                add(refs, kind, REFERENCE_EMBEDDED, json_string(v, refs->arena));
+}
+
+static void take_target(struct references *refs, enum resource_kind kind, struct json_value v) {
+        if (v.type == JSON_STRING)
+                add(refs, kind, REFERENCE_TARGET, json_string(v, refs->arena));
+}
+
+static void take_network(struct references *refs, enum resource_kind kind, struct json_value v) {
+        struct slice text;
+
+        if (v.type == JSON_STRING && custom_network(text = json_string(v, refs->arena)))
+                add(refs, kind, REFERENCE_EMBEDDED, text);
+}
+
+/* "volume:/path": without a colon it is an anonymous volume, with a slash in front a path of the host. */
+static void take_bind(struct references *refs, enum resource_kind kind, struct json_value v) {
+        struct slice source, rest;
+
+        if (v.type != JSON_STRING || !slice_cut(json_string(v, refs->arena), ':', &source, &rest))
+                return;
+        source = unicode_trim(source);
+        if (!slice_starts(source, SLICE("/")))
+                add(refs, kind, REFERENCE_EMBEDDED, source);
+}
+
+/* "container:alias", "container:ro". */
+static void take_before_colon(struct references *refs, enum resource_kind kind, struct json_value v) {
+        struct slice name, rest;
+
+        if (v.type != JSON_STRING)
+                return;
+        slice_cut(json_string(v, refs->arena), ':', &name, &rest);
+        add(refs, kind, REFERENCE_EMBEDDED, name);
+}
+
+static void take_mount(struct references *refs, enum resource_kind kind, struct json_value v) {
+        static const struct {
+                struct slice type;
+                enum resource_kind kind;
+        } types[] = {
+                { { "volume", 6 }, RESOURCE_VOLUME }, { { "cluster", 7 }, RESOURCE_VOLUME }, { { "image", 5 }, RESOURCE_IMAGE },
+        };
+        struct json_iter it = json_iter_of(v);
+        struct json_value type;
+        struct slice name;
+
+        (void) kind;
+        if (v.type != JSON_OBJECT)
+                return;
+        while (json_next(&it, &name, &type)) {
+                if (type.type != JSON_STRING || !json_name_folds_to(name, SLICE("Type")))
+                        continue;
+                for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+                        if (unicode_fold_eq(unicode_trim(json_string(type, refs->arena)), types[i].type))
+                                each_member(refs, v, "Source", types[i].kind, take_text);
+        }
+}
+
+struct named {
+        struct slice name;
+        struct json_value value;
+};
+
+static int by_name(const void *a, const void *b) {
+        return slice_cmp(((const struct named *) a)->name, ((const struct named *) b)->name);
+}
+
+/* A map whose names are networks, taken in byte order; an entry may name one more by id. */
+static void take_network_map(struct references *refs, enum resource_kind kind, struct json_value v) {
+        struct json_iter it = json_iter_of(v);
+        struct named *members;
+        struct json_value each;
+        struct slice name;
+        size_t n = 0;
+
+        if (v.type != JSON_OBJECT)
+                return;
+        while (json_next(&it, &name, &each))
+                n++;
+        members = arena_new_array(refs->arena, struct named, n);
+        n = 0;
+        it = json_iter_of(v);
+        while (json_next(&it, &name, &each))
+                members[n++] = (struct named) { json_name(name, refs->arena), each };
+        if (n)
+                qsort(members, n, sizeof(*members), by_name);
+        for (size_t i = 0; i < n; i++) {
+                if (custom_network(members[i].name))
+                        add(refs, kind, REFERENCE_EMBEDDED, members[i].name);
+                each_member(refs, members[i].value, "NetworkID", kind, take_text);
+        }
+}
+
+/* The same for libpod, whose own default network belongs to nobody; old clients send a list of names. */
+static void take_libpod_networks(struct references *refs, enum resource_kind kind, struct json_value v) {
+        struct json_iter it = json_iter_of(v);
+        struct json_value each;
+        struct slice name;
+
+        if (v.type == JSON_OBJECT)
+                while (json_next(&it, &name, &each)) {
+                        struct slice network = json_name(name, refs->arena);
+
+                        if (custom_network(network) && !slice_eq(network, SLICE("podman")))
+                                add(refs, kind, REFERENCE_EMBEDDED, network);
+                }
+        else if (v.type == JSON_ARRAY)
+                while (json_next(&it, NULL, &each))
+                        take_network(refs, kind, each);
+}
+
+static void take_map_values(struct references *refs, enum resource_kind kind, struct json_value v) {
+        struct json_iter it = json_iter_of(v);
+        struct json_value each;
+        struct slice name;
+
+        if (v.type == JSON_OBJECT)
+                while (json_next(&it, &name, &each))
+                        take_text(refs, kind, each);
+}
+
+/* By id; by name only when no id was given. */
+static void take_id_or_name(struct references *refs, enum resource_kind kind, struct json_value v, const char *id, const char *name) {
+        bool has_id = false;
+        struct json_iter it = json_iter_of(v);
+        struct json_value each;
+        struct slice found;
+
+        if (v.type != JSON_OBJECT)
+                return;
+        while (json_next(&it, &found, &each))
+                has_id = has_id || (each.type == JSON_STRING && json_name_folds_to(found, slice_of(id)) &&
+                                    unicode_trim(json_string(each, refs->arena)).len > 0);
+        each_member(refs, v, id, kind, take_text);
+        if (!has_id)
+                each_member(refs, v, name, kind, take_text);
+}
+
+static void take_secret(struct references *refs, enum resource_kind kind, struct json_value v) {
+        take_id_or_name(refs, kind, v, "SecretID", "SecretName");
+}
+
+static void take_config(struct references *refs, enum resource_kind kind, struct json_value v) {
+        take_id_or_name(refs, kind, v, "ConfigID", "ConfigName");
+}
+
+static void take_namespace(struct references *refs, enum resource_kind kind, struct json_value v) {
+        struct slice name;
+
+        if (v.type == JSON_STRING && container_mode(json_string(v, refs->arena), &name))
+                add(refs, kind, REFERENCE_NAMESPACE, name);
+}
+
+static void take_libpod_namespace(struct references *refs, enum resource_kind kind, struct json_value v) {
+        struct json_iter it = json_iter_of(v), values;
+        struct json_value mode, value;
+        struct slice name;
+
+        if (v.type != JSON_OBJECT)
+                return;
+        while (json_next(&it, &name, &mode)) {
+                if (mode.type != JSON_STRING || !json_name_folds_to(name, SLICE("nsmode")) ||
+                    !slice_case_eq(unicode_trim(json_string(mode, refs->arena)), SLICE("container")))
+                        continue;
+                values = json_iter_of(v);
+                while (json_next(&values, &name, &value))
+                        if (value.type == JSON_STRING && json_name_folds_to(name, SLICE("value")))
+                                add(refs, kind, REFERENCE_NAMESPACE, json_string(value, refs->arena));
+        }
+}
+
+/* ---- where they stand: member names from the root, "*" for the elements of an array ---- */
+
+struct place {
+        const char *path[5];
+        enum resource_kind kind;
+        take_fn *take;
+};
+
+static const struct place docker_namespaces[] = {
+        { { "HostConfig", "NetworkMode" }, RESOURCE_CONTAINER, take_namespace },
+        { { "HostConfig", "PidMode" }, RESOURCE_CONTAINER, take_namespace },
+        { { "HostConfig", "IpcMode" }, RESOURCE_CONTAINER, take_namespace },
+        { { "HostConfig", "UTSMode" }, RESOURCE_CONTAINER, take_namespace },
+        { { "HostConfig", "UsernsMode" }, RESOURCE_CONTAINER, take_namespace },
+        { { NULL }, 0, NULL },
+};
+
+static const struct place libpod_namespaces[] = {
+        { { "netns" }, RESOURCE_CONTAINER, take_libpod_namespace },
+        { { "pidns" }, RESOURCE_CONTAINER, take_libpod_namespace },
+        { { "ipcns" }, RESOURCE_CONTAINER, take_libpod_namespace },
+        { { "userns" }, RESOURCE_CONTAINER, take_libpod_namespace },
+        { { "utsns" }, RESOURCE_CONTAINER, take_libpod_namespace },
+        { { NULL }, 0, NULL },
+};
+
+static const struct place container_places[] = {
+        { { "Image" }, RESOURCE_IMAGE, take_text },
+        { { "HostConfig", "Binds", "*" }, RESOURCE_VOLUME, take_bind },
+        { { "HostConfig", "Mounts", "*" }, RESOURCE_VOLUME, take_mount },
+        { { "HostConfig", "NetworkMode" }, RESOURCE_NETWORK, take_network },
+        { { "NetworkingConfig", "EndpointsConfig" }, RESOURCE_NETWORK, take_network_map },
+        { { "HostConfig", "VolumesFrom", "*" }, RESOURCE_CONTAINER, take_before_colon },
+        { { "HostConfig", "Links", "*" }, RESOURCE_CONTAINER, take_before_colon },
+        { { NULL }, 0, NULL },
+};
+
+static const struct place service_places[] = {
+        { { "TaskTemplate", "ContainerSpec", "Image" }, RESOURCE_IMAGE, take_text },
+        { { "TaskTemplate", "ContainerSpec", "Mounts", "*" }, RESOURCE_VOLUME, take_mount },
+        { { "TaskTemplate", "ContainerSpec", "Secrets", "*" }, RESOURCE_SECRET, take_secret },
+        { { "TaskTemplate", "ContainerSpec", "Configs", "*" }, RESOURCE_CONFIG, take_config },
+        { { "Networks", "*", "Target" }, RESOURCE_NETWORK, take_network },
+        { { "TaskTemplate", "Networks", "*", "Target" }, RESOURCE_NETWORK, take_network },
+        { { "TaskTemplate", "ContainerSpec", "Privileges", "CredentialSpec", "Config" }, RESOURCE_CONFIG, take_text },
+        { { "TaskTemplate", "NetworkAttachmentSpec", "ContainerID" }, RESOURCE_CONTAINER, take_text },
+        { { NULL }, 0, NULL },
+};
+
+static const struct place attach_places[] = {
+        { { "Container" }, RESOURCE_CONTAINER, take_text },
+        { { NULL }, 0, NULL },
+};
+
+/* Creating a volume that exists answers with that volume. */
+static const struct place volume_places[] = {
+        { { "Name" }, RESOURCE_VOLUME, take_target },
+        { { NULL }, 0, NULL },
+};
+
+static const struct place libpod_container_places[] = {
+        { { "image" }, RESOURCE_IMAGE, take_text },
+        { { "pod" }, RESOURCE_POD, take_text },
+        { { "volumes", "*", "Name" }, RESOURCE_VOLUME, take_text },
+        { { "Networks" }, RESOURCE_NETWORK, take_libpod_networks },
+        { { "cni_networks" }, RESOURCE_NETWORK, take_libpod_networks },
+        { { "secrets", "*", "Source" }, RESOURCE_SECRET, take_text },
+        { { "secret_env" }, RESOURCE_SECRET, take_map_values },
+        { { "volumes_from", "*" }, RESOURCE_CONTAINER, take_before_colon },
+        { { "dependencyContainers", "*" }, RESOURCE_CONTAINER, take_text },
+        { { "image_volumes", "*", "Source" }, RESOURCE_IMAGE, take_text },
+        { { NULL }, 0, NULL },
+};
+
+static const struct place libpod_pod_places[] = {
+        { { "infra_image" }, RESOURCE_IMAGE, take_text },
+        { { "Networks" }, RESOURCE_NETWORK, take_libpod_networks },
+        { { "cni_networks" }, RESOURCE_NETWORK, take_libpod_networks },
+        { { NULL }, 0, NULL },
+};
+
+static const struct body_row {
+        const char *pattern;
+        const struct place *namespaces, *places;
+} body_rows[] = {
+        { "/containers/create", docker_namespaces, container_places },
+        { "/services/create", NULL, service_places },
+        { "/services/{1}/update", NULL, service_places },
+        { "/networks/{1}/connect", NULL, attach_places },
+        { "/networks/{1}/disconnect", NULL, attach_places },
+        { "/volumes/create", NULL, volume_places },
+        { "/libpod/containers/create", libpod_namespaces, libpod_container_places },
+        { "/libpod/pods/create", libpod_namespaces, libpod_pod_places },
+        { "/libpod/networks/{1}/connect", NULL, attach_places },
+        { "/libpod/networks/{1}/disconnect", NULL, attach_places },
+        { "/libpod/volumes/create", NULL, volume_places },
+};
+
+static const struct body_row *find_body_row(struct slice path) {
+        for (size_t i = 0; i < sizeof(body_rows) / sizeof(body_rows[0]); i++)
+                if (path_pattern_match(body_rows[i].pattern, path))
+                        return &body_rows[i];
+        return NULL;
+}
+
+static void descend(struct references *refs, const struct place *place, int depth, struct json_value v) {
+        const char *step = depth < 5 ? place->path[depth] : NULL;
+        struct json_iter it = json_iter_of(v);
+        struct json_value each;
+        struct slice name;
+
+        if (!step)
+                place->take(refs, place->kind, v);
+        else if (strcmp(step, "*") == 0) {
+                if (v.type == JSON_ARRAY)
+                        while (json_next(&it, NULL, &each))
+                                descend(refs, place, depth + 1, each);
+        } else if (v.type == JSON_OBJECT)
+                while (json_next(&it, &name, &each))
+                        if (json_name_folds_to(name, slice_of(step)))
+                                descend(refs, place, depth + 1, each);
+}
+
+bool references_in_body(struct slice path) {
+        return find_body_row(path) != NULL;
+}
+
+void references_of_body(struct slice path, struct json_value root, bool namespaces, struct references *ret) {
+        const struct body_row *row = find_body_row(path);
+
+        if (!row)
+                return;
+        for (const struct place *p = namespaces ? row->namespaces : NULL; p && p->take; p++)
+                descend(ret, p, 0, root);
+        for (const struct place *p = row->places; p->take; p++)
+                descend(ret, p, 0, root);
+}
+
+/* ---- parameters ---- */
+
+enum parameter_form {
+        PARAMETER_NAME,      /* each value is a name */
+        PARAMETER_IMAGE_TAG, /* the name of an image that is about to point elsewhere; `tag` may hold its tag */
+        PARAMETER_NETWORK,   /* a network mode: a network, or a container whose namespace is shared */
+};
+
+static const struct parameter_row {
+        const char *pattern, *name;
+        enum resource_kind kind;
+        enum reference_use use;
+        enum parameter_form form;
+        bool strict;
+} parameter_rows[] = {
+        { "/images/get", "names", RESOURCE_IMAGE, REFERENCE_EMBEDDED, PARAMETER_NAME, false },
+        { "/commit", "container", RESOURCE_CONTAINER, REFERENCE_EMBEDDED, PARAMETER_NAME, false },
+        { "/commit", "repo", RESOURCE_IMAGE, REFERENCE_TARGET, PARAMETER_IMAGE_TAG, false },
+        { "/images/{}/tag", "repo", RESOURCE_IMAGE, REFERENCE_TARGET, PARAMETER_IMAGE_TAG, false },
+        { "/build", "t", RESOURCE_IMAGE, REFERENCE_TARGET, PARAMETER_IMAGE_TAG, false },
+        { "/build", "networkmode", RESOURCE_NETWORK, REFERENCE_EMBEDDED, PARAMETER_NETWORK, false },
+        { "/libpod/commit", "container", RESOURCE_CONTAINER, REFERENCE_EMBEDDED, PARAMETER_NAME, false },
+        { "/libpod/build", "t", RESOURCE_IMAGE, REFERENCE_TARGET, PARAMETER_IMAGE_TAG, false },
+        { "/libpod/build", "networkmode", RESOURCE_NETWORK, REFERENCE_EMBEDDED, PARAMETER_NETWORK, false },
+        { "/libpod/images/{}/tag", "repo", RESOURCE_IMAGE, REFERENCE_TARGET, PARAMETER_IMAGE_TAG, false },
+        { "/libpod/images/export", "references", RESOURCE_IMAGE, REFERENCE_EMBEDDED, PARAMETER_NAME, true },
+        { "/libpod/images/remove", "images", RESOURCE_IMAGE, REFERENCE_EMBEDDED, PARAMETER_NAME, true },
+};
+
+static void take_parameter(struct references *refs, const struct parameter_row *row, const struct http_query *query,
+                           struct slice value, bool namespaces) {
+        struct slice tag = SLICE(""), container;
+
+        switch (row->form) {
+        case PARAMETER_NAME:
+                add(refs, row->kind, row->use, value);
+                return;
+        case PARAMETER_NETWORK:
+                if (container_mode(value, &container)) {
+                        if (namespaces)
+                                add(refs, RESOURCE_CONTAINER, REFERENCE_NAMESPACE, container);
+                } else if (custom_network(value))
+                        add(refs, row->kind, row->use, value);
+                return;
+        case PARAMETER_IMAGE_TAG:
+                value = unicode_trim(value);
+                if (value.len == 0)
+                        return;
+                if (strcmp(row->name, "repo") == 0 && http_query_get(query, SLICE("tag"), &tag) && tag.len) {
+                        char *p = arena_alloc(refs->arena, value.len + 1 + tag.len);
+
+                        memcpy(p, value.at, value.len);
+                        p[value.len] = ':';
+                        memcpy(p + value.len + 1, tag.at, tag.len);
+                        value = slice_make(p, value.len + 1 + tag.len);
+                }
+                add(refs, row->kind, row->use, value);
+                return;
+        }
+}
+
+void references_of_query(struct slice path, const struct http_query *query, bool namespaces, bool strict, struct references *ret) {
+        for (size_t i = 0; i < sizeof(parameter_rows) / sizeof(parameter_rows[0]); i++) {
+                const struct parameter_row *row = &parameter_rows[i];
+
+                if ((row->strict && !strict) || !path_pattern_match(row->pattern, path))
+                        continue;
+                for (size_t j = 0; j < query->n; j++)
+                        if (slice_eq(query->at[j].name, slice_of(row->name)))
+                                take_parameter(ret, row, query, query->at[j].value, namespaces);
+        }
+}
