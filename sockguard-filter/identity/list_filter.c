@@ -104,7 +104,7 @@ static int read_filter(struct slice text, struct arena *a, struct filter *ret) {
 }
 
 static struct slice write_filter(const struct filter *f, struct arena *a) {
-        _cleanup_strbuf_ struct strbuf b;
+        _cleanup_strbuf_ struct strbuf b = { 0 };
 
         strbuf_init(&b, 16u * LIST_FILTER_MAX);
         strbuf_addc(&b, '{');

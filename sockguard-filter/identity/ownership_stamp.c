@@ -136,7 +136,7 @@ static int stamp_edits(struct slice text, struct json_value object, const char *
 
 int stamp_body(const struct stamp_row *row, struct slice text, struct slice key, struct slice owner, struct arena *a, struct slice *ret) {
         for (int i = 0; i < 2 && row->labels[i][0]; i++) {
-                _cleanup_strbuf_ struct strbuf b;
+                _cleanup_strbuf_ struct strbuf b = { 0 };
                 struct json_edit edits[2];
                 size_t n;
                 int r;
@@ -153,7 +153,7 @@ int stamp_body(const struct stamp_row *row, struct slice text, struct slice key,
 
 int stamp_labels(struct slice text, struct slice key, struct slice owner, struct arena *a, struct slice *ret) {
         struct json_value root = { .type = JSON_NULL }, v;
-        _cleanup_strbuf_ struct strbuf b;
+        _cleanup_strbuf_ struct strbuf b = { 0 };
         struct slice value, rest, name;
         struct json_iter it;
 

@@ -108,7 +108,7 @@ static bool walk_texts(struct walk *w, struct json_value array, enum redact_op o
                 return wrong(w, "a list of texts is not an array");
         while (json_next(&it, NULL, &v)) {
                 struct slice text, before = SLICE(""), after = SLICE("");
-                _cleanup_strbuf_ struct strbuf b;
+                _cleanup_strbuf_ struct strbuf b = { 0 };
 
                 if (v.type != JSON_STRING)
                         return wrong(w, "an element of a list of texts is not a string");
