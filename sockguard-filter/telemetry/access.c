@@ -159,7 +159,7 @@ void access_record(struct log *l, const struct exchange *x) {
 }
 
 static void put_audit_mutation(struct log *l, const struct mutation_record *m) {
-        size_t n = l->cap > 0 && m->n > l->cap / 10 ? l->cap / 10 : m->n;
+        size_t n = l->cap > 0 && m->n > l->cap / 20 ? l->cap / 20 : m->n;
 
         if (n == 0)
                 return;
