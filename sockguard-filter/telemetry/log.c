@@ -337,6 +337,10 @@ void log_double(struct log *l, const char *key, double value) {
         char text[40];
 
         put_key(l, key);
+        if (value > -1e15 && value < 1e15 && (double) (int64_t) value - value >= 0 && (double) (int64_t) value - value <= 0) {
+                strbuf_add_i64(&l->line, (int64_t) value);
+                return;
+        }
         for (int precision = 1; precision <= 17; precision++) {
                 (void) snprintf(text, sizeof(text), "%.*g", precision, value);
                 if (strtod(text, NULL) >= value && strtod(text, NULL) <= value)
@@ -466,11 +470,7 @@ bool log_end(struct log *l) {
         if (!l->text)
                 strbuf_addc(&l->line, '}');
         strbuf_addc(&l->line, '\n');
-        if (l->line.failed) {
-                l->dropped++;
-                return true;
-        }
-        if (l->kind == LOG_PIPE && l->line.len > PIPE_BUF)
+        if (l->line.failed || (l->kind == LOG_PIPE && l->line.len > PIPE_BUF))
                 return false;
         if (!write_line(l, strbuf_view(&l->line)))
                 l->dropped++;

@@ -85,7 +85,8 @@ void log_array_end(struct log *l);
 void log_object(struct log *l);
 void log_object_end(struct log *l);
 
-/* Writes the line. False when it is longer than a pipe takes at once: build it again, with l->cap set lower. */
+/* Writes the line. False, and nothing written, when it is longer than a pipe takes at once or than memory allows: build it again
+ * with a lower l->cap. */
 bool log_end(struct log *l);
 
 #endif
