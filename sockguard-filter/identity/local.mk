@@ -19,3 +19,6 @@ tests_unit_test_address_SOURCES = tests/unit/test-address.c
 tests_unit_test_address_LDADD = libcore.a
 tests_unit_test_peer_SOURCES = tests/unit/test-peer.c
 tests_unit_test_peer_LDADD = libcore.a
+check_PROGRAMS += tests/unit/test-tenants
+tests_unit_test_tenants_SOURCES = tests/unit/test-tenants.c tests/unit/check.h tests/unit/tenants.h
+tests_unit_test_tenants_LDADD = libcore.a
