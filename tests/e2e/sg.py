@@ -13,8 +13,17 @@ import time
 BUILD = os.environ.get("BUILD", ".")
 SRC = os.environ.get("SRC", os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 DOCKER_SOCK = os.environ.get("DOCKER_SOCK", "")
-FILTER = os.path.join(BUILD, "sockguard-filter")
-CTL = os.path.join(BUILD, "sockguard-ctl")
+
+
+def program(name):
+    """Where a program of the build is."""
+    for d in (os.path.join(BUILD, "bin"), BUILD):
+        if os.path.isfile(os.path.join(d, name)):
+            return os.path.join(d, name)
+    return os.path.join(BUILD, "bin", name)
+
+
+FILTER, CTL = program("sockguard-filter"), program("sockguard-ctl")
 _failed = 0
 
 
