@@ -27,22 +27,63 @@ bool check_word_loosely(struct config *c, struct pstr *field, const char *const 
         return check_word(c, field, words);
 }
 
+void check_duration(struct config *c, struct pstr *field, bool empty_ok, enum duration_range range) {
+        struct slice text = text_of(c, *field);
+        int64_t ns;
+        int r;
+
+        if (text.len == 0 && empty_ok)
+                return;
+        r = duration_parse(text, &ns);
+        if (r < 0)
+                complain(c, field, r == -ERANGE ? "is a duration beyond 292 years" : "must be a duration, such as 30s, 1m30s or 250ms");
+        else if (range == DURATION_POSITIVE && ns <= 0)
+                complain(c, field, "must be a duration above zero");
+        else if (range == DURATION_NOT_NEGATIVE && ns < 0)
+                complain(c, field, "must not be negative");
+        else if (range == DURATION_NOT_ZERO && ns == 0)
+                complain(c, field, "must not be zero");
+}
+
+bool path_starts_with_slash(struct config *c, struct pstr *field) {
+        if (slice_starts(text_of(c, *field), SLICE("/")))
+                return true;
+        complain(c, field, "must be a path that starts with /");
+        return false;
+}
+
+/* Profile names are trimmed once, so that what validates is what a request finds (chapter 05, 1.1). */
+static void trim_profile_names(struct config *c) {
+        struct opt_profile *at = list_of(c, c->root->clients.profiles, struct opt_profile);
+
+        for (uint32_t i = 0; i < c->root->clients.profiles.n; i++) {
+                struct slice name = text_of(c, at[i].name), trimmed = unicode_trim(name);
+
+                at[i].name.off += (uint32_t) (trimmed.len ? trimmed.at - name.at : 0);
+                at[i].name.len = (uint32_t) trimmed.len;
+        }
+}
+
 void check_values(struct config *c) {
-        check_rules(c, c->root->rules);
-}
+        struct opt_root *r = c->root;
 
-void check_warnings(struct config *c) {
-        (void) c;
-}
-
-bool buildkit_configured(struct config *c, const struct opt_buildkit *b) {
-        const struct opt_buildkit_control *o = &b->control;
-        const struct opt_buildkit_session *s = &b->session;
-
-        (void) c;
-        return o->allow_info || o->allow_list_workers || o->allow_status || o->solve.allow || o->solve.allowed_cache_import_types.n ||
-               o->solve.allowed_cache_export_types.n || o->solve.allowed_cache_registries.n || o->solve.allowed_exporters.n ||
-               o->solve.allowed_exporter_registries.n || s->health || s->auth.allow || s->auth.allowed_registries.n ||
-               s->auth.allowed_realms.n || s->auth.allowed_scopes.n || s->secrets.allow || s->secrets.allowed_ids.n || s->ssh.allow ||
-               s->ssh.allowed_ids.n || s->file_sync.allow || s->file_send.allow || s->upload.allow;
+        trim_profile_names(c);
+        check_listeners(c);
+        check_upstream(c);
+        check_log(c);
+        check_visible_labels(c, r->response.visible_resource_labels);
+        check_patterns(c, r->response.name_patterns, r->response.image_patterns);
+        check_health(c);
+        if (r->admin.enabled)
+                check_admin(c);
+        if (r->reload.enabled)
+                check_reload(c);
+        if (r->policy_bundle.enabled)
+                check_bundle(c);
+        check_request_body(c, &r->request_body);
+        check_exclusions(c);
+        check_clients(c);
+        check_ownership(c);
+        check_mutations(c);
+        check_rules(c, r->rules);
 }

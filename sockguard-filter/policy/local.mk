@@ -9,10 +9,17 @@ libconfig_a_SOURCES += \
 	sockguard-filter/policy/address.c sockguard-filter/policy/address.h \
 	sockguard-filter/policy/builder.c sockguard-filter/policy/builder.h \
 	sockguard-filter/policy/check.c sockguard-filter/policy/check.h \
+	sockguard-filter/policy/check_body.c \
+	sockguard-filter/policy/check_clients.c \
+	sockguard-filter/policy/check_listen.c \
+	sockguard-filter/policy/check_mutations.c \
 	sockguard-filter/policy/check_rules.c \
+	sockguard-filter/policy/check_services.c \
+	sockguard-filter/policy/check_tls.c \
 	sockguard-filter/policy/compile.c \
 	sockguard-filter/policy/compile_rules.c \
 	sockguard-filter/policy/config.c sockguard-filter/policy/config.h \
+	sockguard-filter/policy/constraint.c sockguard-filter/policy/constraint.h sockguard-filter/policy/constraints.def \
 	sockguard-filter/policy/decode.c \
 	sockguard-filter/policy/document.c sockguard-filter/policy/document.h \
 	sockguard-filter/policy/dump.c \
@@ -22,6 +29,8 @@ libconfig_a_SOURCES += \
 	sockguard-filter/policy/load.c sockguard-filter/policy/load.h \
 	sockguard-filter/policy/options.c \
 	sockguard-filter/policy/problem.c sockguard-filter/policy/problem.h \
+	sockguard-filter/policy/regex.c sockguard-filter/policy/regex.h \
 	sockguard-filter/policy/scalar.c sockguard-filter/policy/scalar.h \
 	sockguard-filter/policy/seccomp.c sockguard-filter/policy/seccomp.h \
-	sockguard-filter/policy/sections.c
+	sockguard-filter/policy/sections.c \
+	sockguard-filter/policy/warn.c
