@@ -15,3 +15,11 @@ tests_unit_test_chunk_LDADD = libcore.a
 check_PROGRAMS += tests/unit/test-target
 tests_unit_test_target_SOURCES = tests/unit/test-target.c tests/unit/check.h
 tests_unit_test_target_LDADD = libcore.a
+
+check_PROGRAMS += tests/unit/test-head
+tests_unit_test_head_SOURCES = tests/unit/test-head.c tests/unit/check.h
+tests_unit_test_head_LDADD = libcore.a
+
+check_PROGRAMS += tests/unit/test-glob
+tests_unit_test_glob_SOURCES = tests/unit/test-glob.c tests/unit/check.h
+tests_unit_test_glob_LDADD = libcore.a

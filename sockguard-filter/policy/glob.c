@@ -56,14 +56,29 @@ static void spread(uint64_t *set, struct slice text, int barrier) {
         }
 }
 
-/* Positions reach the position behind the literal, where the text has it. From the end, so that it can be done in place. */
-static void step_literal(uint64_t *set, struct slice text, struct slice literal) {
-        for (size_t i = text.len + 1; i-- > 0;) {
-                bool on = i >= literal.len && get(set, i - literal.len) &&
-                          memcmp(text.at + (i - literal.len), literal.at, literal.len) == 0;
+/*
+ * Positions reach the position behind the literal, where the text has it; false when none does. From the end, so that it can
+ * be done in place: a bit that is set here lies behind all that are still to be looked at.
+ */
+static bool step_literal(uint64_t *set, struct slice text, struct slice literal) {
+        bool any = false;
 
-                put(set, i, on);
+        for (size_t w = text.len / 64 + 1; w-- > 0;) {
+                uint64_t bits = set[w];
+
+                set[w] = 0;
+                while (bits != 0) {
+                        unsigned high = 63 - (unsigned) __builtin_clzll(bits);
+                        size_t from = w * 64 + high;
+
+                        bits ^= UINT64_C(1) << high;
+                        if (literal.len > text.len - from || memcmp(text.at + from, literal.at, literal.len) != 0)
+                                continue;
+                        put(set, from + literal.len, true);
+                        any = true;
+                }
         }
+        return any;
 }
 
 /* Stays, or goes past a '/' and then anywhere. */
@@ -92,7 +107,8 @@ static bool match_in(uint64_t *set, struct slice pattern, struct slice text, int
         while (pattern.len > 0) {
                 switch (next_token(&pattern, &literal)) {
                 case LITERAL:
-                        step_literal(set, text, literal);
+                        if (!step_literal(set, text, literal))
+                                return false;
                         break;
                 case STAR:
                         spread(set, text, '/');
