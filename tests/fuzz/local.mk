@@ -1,0 +1,40 @@
+# Fuzz targets. With --enable-fuzzers (CC=clang) they are libFuzzer programs:  tests/fuzz/fuzz-head tests/fuzz/seeds/head
+# Without, `make check` runs each over its seeds and what is near them, through tests/fuzz/driver.c.
+if FUZZERS
+fuzz_driver =
+fuzz_ldflags = $(AM_LDFLAGS) -fsanitize=fuzzer
+noinst_PROGRAMS += $(fuzz_targets)
+else
+fuzz_driver = tests/fuzz/driver.c
+fuzz_ldflags = $(AM_LDFLAGS)
+check_PROGRAMS += $(fuzz_targets)
+endif
+AM_TESTS_ENVIRONMENT = FUZZ_SEEDS='$(abs_top_srcdir)/tests/fuzz/seeds'; export FUZZ_SEEDS;
+EXTRA_DIST += tests/fuzz/driver.c tests/fuzz/fuzz.h tests/fuzz/seeds
+
+fuzz_targets = \
+	tests/fuzz/fuzz-chunk \
+	tests/fuzz/fuzz-glob \
+	tests/fuzz/fuzz-head \
+	tests/fuzz/fuzz-query \
+	tests/fuzz/fuzz-target
+
+tests_fuzz_fuzz_chunk_SOURCES = tests/fuzz/fuzz-chunk.c $(fuzz_driver)
+tests_fuzz_fuzz_chunk_LDADD = libcore.a
+tests_fuzz_fuzz_chunk_LDFLAGS = $(fuzz_ldflags)
+
+tests_fuzz_fuzz_glob_SOURCES = tests/fuzz/fuzz-glob.c $(fuzz_driver)
+tests_fuzz_fuzz_glob_LDADD = libcore.a
+tests_fuzz_fuzz_glob_LDFLAGS = $(fuzz_ldflags)
+
+tests_fuzz_fuzz_head_SOURCES = tests/fuzz/fuzz-head.c $(fuzz_driver)
+tests_fuzz_fuzz_head_LDADD = libcore.a
+tests_fuzz_fuzz_head_LDFLAGS = $(fuzz_ldflags)
+
+tests_fuzz_fuzz_query_SOURCES = tests/fuzz/fuzz-query.c $(fuzz_driver)
+tests_fuzz_fuzz_query_LDADD = libcore.a
+tests_fuzz_fuzz_query_LDFLAGS = $(fuzz_ldflags)
+
+tests_fuzz_fuzz_target_SOURCES = tests/fuzz/fuzz-target.c $(fuzz_driver)
+tests_fuzz_fuzz_target_LDADD = libcore.a
+tests_fuzz_fuzz_target_LDFLAGS = $(fuzz_ldflags)
