@@ -164,13 +164,17 @@ bool inspect_volume_driver_allowed(const struct inspect_input *in, struct inspec
 }
 
 bool inspect_driver_config_allowed(const struct inspect_input *in, struct inspect_result *r, const struct inspect_driver_config *c,
-                                   const char *pointer) {
-        if (c->options.n && !in->options->volume.allow_driver_opts) {
-                inspect_deny(in, r, inspect_under(in, pointer, SLICE("Options")), c->options.names[0], "request_body.volume.allow_driver_opts",
-                             "options of a volume driver are not allowed");
-                return false;
-        }
-        return inspect_volume_driver_allowed(in, r, c->name, inspect_under(in, pointer, SLICE("Name")));
+                                   const char *list, size_t i, const char *member) {
+        bool options = c->options.n && !in->options->volume.allow_driver_opts;
+
+        if (options)
+                inspect_deny(in, r, arena_printf(in->arena, "%s/%zu%s/Options", list, i, member).at, c->options.names[0],
+                             "request_body.volume.allow_driver_opts", "options of a volume driver are not allowed");
+        else if (!inspect_volume_driver_allowed(in, r, c->name, ""))
+                r->pointer = arena_printf(in->arena, "%s/%zu%s/Name", list, i, member);
+        else
+                return true;
+        return false;
 }
 
 bool inspect_tmpfs_option_is_privileged(const struct inspect_input *in, struct slice option) {

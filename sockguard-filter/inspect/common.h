@@ -66,6 +66,9 @@ struct slice inspect_capability(const struct inspect_input *in, struct slice s, 
 bool inspect_capabilities_allowed(const struct inspect_input *in, const struct json_strings *caps, struct plist allowed, bool strip,
                                   size_t *ret_index);
 
+/* Is this device cgroup rule canonical, and covered by an entry (chapter 03, 2.4)? In inspect/container_mounts.c. */
+bool inspect_device_cgroup_rule_allowed(const struct inspect_input *in, struct slice rule, struct plist allowed);
+
 /* Does some entry, trimmed, fold-equal `word`? */
 bool inspect_strings_have_word(const struct json_strings *s, struct slice word);
 
@@ -79,9 +82,9 @@ struct inspect_driver_config {
 #define INSPECT_DRIVER_CONFIG_FIELDS 2
 extern const struct json_field inspect_driver_config_fields[INSPECT_DRIVER_CONFIG_FIELDS];
 
-/* Judged by the volume policy of the same scope. `pointer` is that of the DriverConfig. */
+/* Judged by the volume policy of the same scope. It stands at `list`/`i``member`: "/HostConfig/Mounts", 3, "/VolumeOptions/DriverConfig". */
 bool inspect_driver_config_allowed(const struct inspect_input *in, struct inspect_result *r, const struct inspect_driver_config *c,
-                                   const char *pointer);
+                                   const char *list, size_t i, const char *member);
 
 /* Is the driver's name "" or "local", or are custom drivers allowed? `pointer` is that of the name. */
 bool inspect_volume_driver_allowed(const struct inspect_input *in, struct inspect_result *r, struct slice name, const char *pointer);
@@ -126,6 +129,11 @@ const char *inspect_limits_violation(const struct inspect_limits *have, const st
 
 /* "memory,cpu,hard_cpu,pids" of what is required, in the arena. */
 const char *inspect_limits_text(const struct inspect_input *in, const struct inspect_required_limits *want);
+
+/* ---- rows that live in a file of their own ---- */
+
+void inspect_container_update(const struct inspect_input *in, struct inspect_result *r);
+void inspect_libpod_update(const struct inspect_input *in, struct inspect_result *r);
 
 /* ---- images ---- */
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "inspect/beneath.h"
 #include "inspect/common.h"
 
 /*
@@ -266,6 +267,16 @@ static enum stage_result mutate(struct exchange *x, const struct inspector *row,
         return STAGE_NEXT;
 }
 
+/* May bind sources be followed on this host? Only if every endpoint is a socket on it. */
+static bool daemon_is_local(const struct policy *p) {
+        const struct policy_endpoint *endpoints = policy_list(p, p->compiled->endpoints, struct policy_endpoint);
+
+        for (uint32_t i = 0; i < p->compiled->endpoints.n; i++)
+                if (endpoints[i].kind != ENDPOINT_UNIX)
+                        return false;
+        return true;
+}
+
 /* Rollout modes: in warn and audit a rule's denial lets the request pass, and nothing more is asked of it (chapter 06, 2). */
 static bool rules_would_deny(const struct exchange *x) {
         return x->verdict.decision == DECISION_WOULD_DENY &&
@@ -295,6 +306,7 @@ enum stage_result stage_inspect(struct exchange *x) {
                 .policy = x->policy, .options = exchange_request_body(x), .blind_writes = x->policy->root->insecure_allow_body_blind_writes,
                 .method = method, .path = x->target.normalized, .version = x->target.version, .query = exchange_query(x),
                 .head = &x->head, .arena = x->arena,
+                .resolves_within = daemon_is_local(x->policy) ? inspect_resolves_within : inspect_resolves_nowhere,
         };
 
         /* What needs no body. Mutation comes before the inspector even where it only complains about the body. */

@@ -33,6 +33,11 @@ struct inspect_input {
         const struct lookup *lookup;               /* when the row has a lookup */
         struct slice facts;                        /* when the row has facts: sockguard-unpack's answer */
         struct arena *arena;
+        /*
+         * Does this clean absolute host path, symbolic links followed, stay within the list? `require`: what cannot be resolved here
+         * does not. NULL where no file system may be asked (tests, another host's daemon): then every path does.
+         */
+        bool (*resolves_within)(const struct inspect_input *in, struct slice path, struct plist list, bool require);
 };
 
 struct inspect_result {

@@ -7,8 +7,6 @@
  */
 #define NO_ROWS(name) const struct inspector name[] = { { .pattern = NULL } };
 
-NO_ROWS(inspect_container_rows)
-NO_ROWS(inspect_exec_rows)
 NO_ROWS(inspect_archive_rows)
 NO_ROWS(inspect_image_rows)
 NO_ROWS(inspect_build_rows)

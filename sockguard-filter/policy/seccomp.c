@@ -20,6 +20,8 @@ static const char *const allowed[] = {
         /* a new policy, a spooled body, shared state */
         "openat", "fstat", "newfstatat", "stat", "lstat", "mmap", "munmap", "mremap", "madvise", "mprotect", "memfd_create",
         "ftruncate", "dup", "dup2", "dup3", "flock",
+        /* where a bind source leads (inspect/beneath.c) */
+        "openat2", "readlink", "readlinkat",
         /* memory, time, signals, the end */
         "brk", "futex", "clock_gettime", "clock_nanosleep", "gettimeofday", "nanosleep", "getrandom", "getpid", "gettid", "getuid",
         "geteuid", "getgid", "getegid", "rt_sigreturn", "rt_sigaction", "rt_sigprocmask", "restart_syscall", "sched_yield", "tgkill",
