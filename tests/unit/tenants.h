@@ -2,6 +2,9 @@
 #ifndef SOCKGUARD_TESTS_TENANTS_H
 #define SOCKGUARD_TESTS_TENANTS_H
 
+#include <stdio.h>
+#include <stdlib.h>
+
 #include "http/exchange.h"
 
 /*
