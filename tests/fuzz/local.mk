@@ -17,7 +17,9 @@ fuzz_targets = \
 	tests/fuzz/fuzz-glob \
 	tests/fuzz/fuzz-head \
 	tests/fuzz/fuzz-query \
-	tests/fuzz/fuzz-target
+	tests/fuzz/fuzz-redact \
+	tests/fuzz/fuzz-target \
+	tests/fuzz/fuzz-tenants
 
 tests_fuzz_fuzz_chunk_SOURCES = tests/fuzz/fuzz-chunk.c $(fuzz_driver)
 tests_fuzz_fuzz_chunk_LDADD = libcore.a
@@ -38,3 +40,11 @@ tests_fuzz_fuzz_query_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_target_SOURCES = tests/fuzz/fuzz-target.c $(fuzz_driver)
 tests_fuzz_fuzz_target_LDADD = libcore.a
 tests_fuzz_fuzz_target_LDFLAGS = $(fuzz_ldflags)
+
+tests_fuzz_fuzz_redact_SOURCES = tests/fuzz/fuzz-redact.c $(fuzz_driver)
+tests_fuzz_fuzz_redact_LDADD = libcore.a
+tests_fuzz_fuzz_redact_LDFLAGS = $(fuzz_ldflags)
+
+tests_fuzz_fuzz_tenants_SOURCES = tests/fuzz/fuzz-tenants.c $(fuzz_driver)
+tests_fuzz_fuzz_tenants_LDADD = libcore.a
+tests_fuzz_fuzz_tenants_LDFLAGS = $(fuzz_ldflags)
