@@ -3,9 +3,16 @@ bin_PROGRAMS += sockguard-ctl
 sockguard_ctl_SOURCES = \
 	sockguard-filter/ctl/main.c sockguard-filter/ctl/verb.h \
 	sockguard-filter/ctl/common.c sockguard-filter/ctl/common.h \
+	sockguard-filter/ctl/board.c sockguard-filter/ctl/companion.c sockguard-filter/ctl/companion.h \
+	sockguard-filter/ctl/control.c sockguard-filter/ctl/health.c \
+	sockguard-filter/ctl/job.c sockguard-filter/ctl/job.h \
+	sockguard-filter/ctl/log.c sockguard-filter/ctl/log.h sockguard-filter/ctl/page.c \
+	sockguard-filter/ctl/publish.c \
+	sockguard-filter/ctl/reload.c sockguard-filter/ctl/watch.c sockguard-filter/ctl/worker.c \
+	sockguard-filter/ctl/verb_run.c \
 	sockguard-filter/ctl/verb_compile.c \
 	sockguard-filter/ctl/verb_match.c \
 	sockguard-filter/ctl/verb_validate.c \
 	sockguard-filter/ctl/verb_version.c
-sockguard_ctl_CPPFLAGS = $(libconfig_a_CPPFLAGS)
-sockguard_ctl_LDADD = libconfig.a libcore.a $(YAML_LIBS) $(CJSON_LIBS) $(SECCOMP_LIBS) $(GNUTLS_LIBS)
+sockguard_ctl_CPPFLAGS = $(libconfig_a_CPPFLAGS) $(SYSTEMD_CFLAGS)
+sockguard_ctl_LDADD = libconfig.a libcore.a $(YAML_LIBS) $(CJSON_LIBS) $(SECCOMP_LIBS) $(GNUTLS_LIBS) $(SYSTEMD_LIBS)

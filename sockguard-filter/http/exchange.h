@@ -178,6 +178,7 @@ struct exchange {
         bool listener_is_tcp;
         struct caller_memo *caller;      /* identity/labels.c; NULL: resolve the caller anew at every request */
         struct state *state;             /* shared with the companion and the other filters (limits/state.h); NULL: none (tests) */
+        struct telemetry *telemetry;     /* where records of stages go (telemetry/access.h); NULL: nowhere */
         const struct exchange_ops *ops;
         void *ops_arg;                   /* of whoever implements ops */
 

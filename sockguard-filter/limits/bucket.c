@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "limits/bucket.h"
 
+#define HALF_DAY_MS (12u * 3600 * 1000)
+
 static uint64_t fixed(double v) {
         /* The configuration was validated (finite, burst at most 65535); a damaged image must still not be undefined. */
         if (!(v > 0))
@@ -66,10 +68,14 @@ void bucket_touch(struct bucket_rate r, state_word *word, uint32_t now_ms) {
         uint64_t seen = atomic_load(word);
 
         while (seen != 0) {
-                uint64_t next = refill(r, seen, now_ms);
+                /* Every refill rounds down: done too often, a slow bucket would never fill. */
+                bool old = (int32_t) (now_ms - (uint32_t) (seen >> 32)) > (int32_t) HALF_DAY_MS;
+                uint64_t next = old ? refill(r, seen, now_ms) : seen;
 
                 if ((uint32_t) next > r.cap)
                         next = (next & ~UINT64_C(0xffffffff)) | r.cap;
+                if (next == 0)
+                        next = 1;
                 if (next == seen || atomic_compare_exchange_weak(word, &seen, next))
                         return;
         }

@@ -28,8 +28,9 @@ bool bucket_take(struct bucket_rate r, state_word *word, uint64_t cost, uint32_t
 uint32_t bucket_level(struct bucket_rate r, uint64_t word, uint32_t now_ms);
 
 /*
- * Refill only: the companion calls it once a day, so that a bucket idle for longer than the clock's half turn (24.8 days) does not
- * look as if time ran backwards, and on a changed rate, so that no more than the new cap stays.
+ * What the companion does to every bucket, now and then and after a reload: no more tokens than the cap, which may be a new
+ * one; and one that nobody has asked for half a day is brought up to date, so that it does not look, after the clock's half
+ * turn (24.8 days), as if time ran backwards.
  */
 void bucket_touch(struct bucket_rate r, state_word *word, uint32_t now_ms);
 

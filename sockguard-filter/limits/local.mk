@@ -5,9 +5,7 @@ libcore_a_SOURCES += \
 	sockguard-filter/limits/metrics.c sockguard-filter/limits/metrics.h \
 	sockguard-filter/limits/stage.c \
 	sockguard-filter/limits/state.c sockguard-filter/limits/state.h \
-	sockguard-filter/limits/throttle.c sockguard-filter/limits/throttle.h
-
-libcore_a_SOURCES += sockguard-filter/telemetry/route.c sockguard-filter/telemetry/route.h
+	sockguard-filter/limits/throttle.h
 
 check_PROGRAMS += tests/unit/test-bucket tests/unit/test-state tests/unit/test-lease tests/unit/test-metrics
 tests_unit_test_bucket_SOURCES = tests/unit/test-bucket.c tests/unit/check.h

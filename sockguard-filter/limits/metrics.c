@@ -171,6 +171,7 @@ void metrics_begin(struct exchange *x) {
 
         if (!usable(x))
                 return;
+        state_set(&x->state->map->listeners[metrics_listener_slot(x)].seen_ms, state_now_ms());
         if (x->state->lease < 0) {
                 if (lease_take(x->state) < 0) {
                         state_add(&x->state->map->h.lease_overflow, 1);

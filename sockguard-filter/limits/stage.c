@@ -6,6 +6,7 @@
 #include "limits/metrics.h"
 #include "limits/throttle.h"
 #include "policy/glob.h"
+#include "telemetry/access.h"
 
 /*
  * Stage 11 (chapter 06, 1): the profile's token bucket, then the priority gate that all share, then the profile's concurrency
@@ -84,12 +85,13 @@ bool throttle_sample(struct state_map *m, uint32_t profile_slot, enum throttle_g
 }
 
 /* A gate says no. STAGE_NEXT: the profile is in warn or audit. */
-static enum stage_result throttled(struct exchange *x, const struct limits_view *v, struct throttle_event *event,
-                                   enum reason_code code, uint64_t retry_after, const char *reason) {
-        event->client = v->client;
+static enum stage_result throttled(struct exchange *x, const struct limits_view *v, const struct throttle_facts *facts,
+                                   enum throttle_gate gate, uint64_t retry_after, const char *reason) {
+        enum reason_code code = facts->code;
+
         metrics_throttle(x, code);
-        if (throttle_sample(x->state->map, v->slot, event->gate, state_now_ms()))
-                throttle_log(x, event, code);
+        if (x->telemetry && throttle_sample(x->state->map, v->slot, gate, state_now_ms()))
+                throttle_record(&x->telemetry->main, x, facts);
         if (x->profile_selected && (x->mode == MODE_WARN || x->mode == MODE_AUDIT)) {
                 /* The rules overwrite the verdict later on; this is what stays of it in the record. */
                 if (!x->throttle_would_deny)
@@ -104,12 +106,12 @@ static enum stage_result pass_bucket(struct exchange *x, const struct limits_vie
         struct bucket_rate r = bucket_rate_of(rate->tokens_per_second, rate->burst);
         double cost = cost_of(x, rate);
         uint64_t retry;
-        struct throttle_event event = { .gate = GATE_BUCKET, .tokens_per_second = rate->tokens_per_second, .cost = cost,
+        struct throttle_facts facts = { .code = REASON_rate_limit_exceeded, .tokens_per_second = rate->tokens_per_second, .cost = cost,
                                         .burst = rate->burst != 0 ? rate->burst : rate->tokens_per_second };
 
         if (bucket_take(r, &x->state->map->profiles[v->slot].bucket, bucket_cost_of(cost), (uint32_t) state_now_ms(), &retry))
                 return STAGE_NEXT;
-        return throttled(x, v, &event, REASON_rate_limit_exceeded, retry, "rate limit exceeded");
+        return throttled(x, v, &facts, GATE_BUCKET, retry, "rate limit exceeded");
 }
 
 static const char *const priority_names[] = { "low", "normal", "high" };
@@ -144,27 +146,28 @@ static bool is_soft(const struct exchange *x) {
 
 static enum stage_result pass_gate(struct exchange *x, const struct limits_view *v, int64_t max) {
         uint32_t threshold = threshold_of(v->priority, max), now;
-        struct throttle_event event = { .gate = GATE_GLOBAL, .priority = priority_names[v->priority], .threshold = threshold, .max = max };
+        struct throttle_facts facts = { .code = REASON_priority_floor, .priority = priority_names[v->priority], .priority_threshold = threshold,
+                                        .global_max_inflight = (uint64_t) max };
 
         /* In warn and audit the request is counted even above the threshold, so that others see what really runs. */
         x->holds_global = admit(x, LEASE_COUNTER_GLOBAL, threshold, is_soft(x), &now);
         if (x->holds_global && now <= threshold)
                 return STAGE_NEXT;
-        event.inflight = now - (x->holds_global ? 1 : 0);
-        return throttled(x, v, &event, REASON_priority_floor, 0, "too many requests are running for this priority");
+        facts.current_global_inflight = now - (x->holds_global ? 1 : 0);
+        return throttled(x, v, &facts, GATE_GLOBAL, 0, "too many requests are running for this priority");
 }
 
 static enum stage_result pass_cap(struct exchange *x, const struct limits_view *v, int64_t max) {
         uint32_t limit = max > (1 << 20) - 2 ? (1u << 20) - 2 : (uint32_t) max, now;
-        struct throttle_event event = { .gate = GATE_CAP, .max = max };
+        struct throttle_facts facts = { .code = REASON_concurrency_cap, .max_inflight = (uint64_t) max };
 
         x->holds_profile = admit(x, v->slot, limit, is_soft(x), &now);
         if (x->holds_profile)
                 state_set(&x->state->map->profiles[v->slot].admitted, 1);
         if (x->holds_profile && now <= limit)
                 return STAGE_NEXT;
-        event.inflight = now - (x->holds_profile ? 1 : 0);
-        return throttled(x, v, &event, REASON_concurrency_cap, 0, "too many requests of this profile are running");
+        facts.current_inflight = now - (x->holds_profile ? 1 : 0);
+        return throttled(x, v, &facts, GATE_CAP, 0, "too many requests of this profile are running");
 }
 
 enum stage_result stage_limits(struct exchange *x) {

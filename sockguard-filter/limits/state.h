@@ -97,8 +97,9 @@ struct state_profile {
 struct state_name {
         state_word name_hash;
         uint32_t name_len;
-        uint32_t flags;
-        char name[112];
+        uint32_t spare_;
+        char name[104];
+        state_word seen_ms;        /* boottime ms at which a request last came through it */
 };
 
 struct state_route {
