@@ -39,13 +39,15 @@ const char *answer_phrase(int status) {
         return "Error";
 }
 
-void answer_refusal(struct strbuf *out, int status, const char *why) {
+void answer_refusal(struct strbuf *out, int status, struct slice why) {
         const char *phrase = answer_phrase(status);
 
         strbuf_addf(out, "HTTP/1.1 %d %s\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n%d %s", status, phrase,
                     status, phrase);
-        if (why && *why)
-                strbuf_addf(out, ": %s", why);
+        if (why.len > 0) {
+                strbuf_adds(out, ": ");
+                strbuf_add(out, why);
+        }
 }
 
 void answer_expectation_failed(struct strbuf *out) {

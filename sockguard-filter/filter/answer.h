@@ -12,9 +12,9 @@ const char *answer_phrase(int status);
 
 /*
  * A refusal below the policy layer (chapter 02, 3.1): plain text, no date, no ids, the connection closes. `why` is appended to
- * the phrase; NULL for none.
+ * the phrase, if not empty.
  */
-void answer_refusal(struct strbuf *out, int status, const char *why);
+void answer_refusal(struct strbuf *out, int status, struct slice why);
 
 /* 417 for an expectation that we do not know: no body. */
 void answer_expectation_failed(struct strbuf *out);

@@ -34,7 +34,7 @@ enum body_in_result body_in_next(struct body_in *b, struct slice *ret) {
                         return BODY_IN_DATA;
                 return b->from->eof ? BODY_IN_CUT : BODY_IN_MORE;
         case HTTP_BODY_CHUNKED:
-                for (;;) {
+                {
                         size_t used;
                         int r = http_chunk_next(&b->chunk, held, &used, ret);
 

@@ -3,8 +3,23 @@ libcore_a_SOURCES += \
 	sockguard-filter/filter/answer.c sockguard-filter/filter/answer.h \
 	sockguard-filter/filter/body.c sockguard-filter/filter/body.h \
 	sockguard-filter/filter/companion.c sockguard-filter/filter/companion.h \
+	sockguard-filter/filter/connection.c sockguard-filter/filter/connection.h \
+	sockguard-filter/filter/deadlines.c sockguard-filter/filter/deadlines.h \
 	sockguard-filter/filter/exchange.c \
+	sockguard-filter/filter/flow.c sockguard-filter/filter/flow.h \
 	sockguard-filter/filter/local.c \
+	sockguard-filter/filter/lookup.c \
+	sockguard-filter/filter/ops.c \
+	sockguard-filter/filter/privilege.c sockguard-filter/filter/privilege.h \
+	sockguard-filter/filter/relay_head.c sockguard-filter/filter/tunnel.c \
 	sockguard-filter/filter/pipeline.c sockguard-filter/filter/pipeline.h \
+	sockguard-filter/filter/relay.c sockguard-filter/filter/relay.h \
+	sockguard-filter/filter/source.c sockguard-filter/filter/source.h \
 	sockguard-filter/filter/stages.c \
+	sockguard-filter/filter/upstream.c sockguard-filter/filter/upstream.h \
 	sockguard-filter/filter/wire.c sockguard-filter/filter/wire.h
+
+# In a directory of its own: the objects are in sockguard-filter/ already.
+bin_PROGRAMS += bin/sockguard-filter
+bin_sockguard_filter_SOURCES = sockguard-filter/filter/main.c
+bin_sockguard_filter_LDADD = libcore.a

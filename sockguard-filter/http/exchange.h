@@ -227,7 +227,7 @@ struct exchange {
         uint64_t response_bytes;
         bool aborted;
         bool hijacked;
-        const void *upstream_error;
+        struct slice upstream_error;     /* why the daemon could not be asked; empty when it could */
 };
 
 /*

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "filter/upstream.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+void upstream_blame(struct upstream *u) {
+        endpoints_failed(&u->set, u->endpoint);
+}
+
+void upstream_close(struct upstream *u) {
+        wire_close(&u->wire);
+        u->used = false;
+}
+
+/* A connection that is idle has nothing to say: bytes or an end of it mean that the daemon has given it up. */
+static bool is_idle(struct upstream *u) {
+        ssize_t n;
+        char c;
+
+        if (u->wire.eof || wire_held(&u->wire) > 0)
+                return false;
+        n = recv(u->wire.in, &c, 1, MSG_PEEK | MSG_DONTWAIT);
+        return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+}
+
+int upstream_open(struct upstream *u, bool fresh, uint64_t deadline, struct error *e) {
+        uint64_t limit = deadline_in(UPSTREAM_DIAL_NS);
+        int fd, r;
+
+        if (wire_is_open(&u->wire)) {
+                if (!fresh && u->endpoint == endpoints_active(&u->set) && is_idle(u))
+                        return 0;
+                upstream_close(u);
+        }
+        r = endpoints_dial(&u->set, deadline < limit ? deadline : limit, &fd, &u->endpoint, e);
+        if (r < 0)
+                return r;
+        r = wire_open(&u->wire, fd, fd, u->buf, UPSTREAM_BUFFER);
+        if (r < 0) {
+                (void) close(fd);
+                return error_errno(e, r, "cannot use the connection to the daemon");
+        }
+        u->used = false;
+        return 0;
+}
