@@ -24,6 +24,7 @@ enum list_state {
         LIST_INSIDE,  /* within an element */
         LIST_NEXT,    /* after an element: a comma or the closing bracket */
         LIST_END,     /* after the closing bracket */
+        LIST_BEHIND,  /* after something that is no white space behind that */
 };
 
 struct response_filter {
@@ -267,6 +268,10 @@ static int feed_list(struct response_filter *f, struct slice in) {
                 }
                 if (++f->blank > RESPONSE_VALUE_MAX)
                         return reject_large(f);
+                if (f->state == LIST_BEHIND) {
+                        i++;
+                        continue;
+                }
                 if (is_blank(c)) {
                         if (f->state == LIST_END)
                                 strbuf_addc(&f->out, c);
@@ -324,8 +329,10 @@ static int feed_list(struct response_filter *f, struct slice in) {
                         /* Data behind the list never reaches the client. A list that is to be thinned out is refused for it. */
                         if (f->thinned)
                                 return reject(f, REASON_visibility_policy_lookup_failed, "there is data behind the daemon's list");
-                        return 0;
+                        f->state = LIST_BEHIND;
+                        break;
                 case LIST_INSIDE:
+                case LIST_BEHIND:
                         break;
                 }
                 if (f->out.failed)
@@ -361,8 +368,8 @@ static int end_object(struct response_filter *f) {
         while (value.len && is_blank(value.at[value.len - 1]))
                 value.len--;
         arena_reset(&f->scratch);
-        if (json_validate(text, JSON_ALLOW_NUL | JSON_ALLOW_BAD_UTF8 | JSON_ALLOW_DUPLICATES, RESPONSE_DEPTH_MAX, &f->scratch,
-                          NULL) < 0)
+        if (value.len == 0 || json_validate(text, JSON_ALLOW_NUL | JSON_ALLOW_BAD_UTF8 | JSON_ALLOW_DUPLICATES, RESPONSE_DEPTH_MAX,
+                                            &f->scratch, NULL) < 0)
                 return reject_unreadable(f, "the daemon's answer is not JSON");
         v = json_root(text);
         if (f->only_null && v.type != JSON_NULL)
@@ -388,7 +395,7 @@ int response_filter_end(struct response_filter *f, bool complete) {
                 return 0;
         if (!f->list)
                 return end_object(f);
-        if (f->state != LIST_END)
+        if (f->state != LIST_END && f->state != LIST_BEHIND)
                 return reject_unreadable(f, "the daemon's list is cut short");
         return 0;
 }

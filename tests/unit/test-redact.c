@@ -141,7 +141,7 @@ static void every_row_redacts_what_it_names_and_keeps_every_other_byte(void) {
                 { M, "GET /containers/json", "[{}{}]", REJECTED },
                 { M, "GET /containers/json", "[nul]", REJECTED },
                 { M, "GET /containers/json", "[{\"a\":1,}]", REJECTED },
-                { M, "GET /containers/json", "[{\"a\":\"\\\"]}\"}] trailing", "[{\"a\":\"\\\"]}\"}] " },
+                { M, "GET /containers/json", "[{\"a\":\"\\\"]}\"}] x { } ", "[{\"a\":\"\\\"]}\"}] " },
                 { E, "GET /containers/json", "x", "x" },
                 { N, "GET /containers/json", "[{\"HostConfig\":{\"NetworkMode\":\"x\"},\"NetworkSettings\":{\"Networks\":{}}}]", "[{\"HostConfig\":{\"NetworkMode\":\"<redacted>\"},\"NetworkSettings\":{\"Networks\":{}}}]" },
                 /* networks and volumes */
