@@ -198,6 +198,9 @@ static size_t format_time(char *text, bool fixed) {
 /* ---- values ---- */
 
 static void put_key(struct log *l, const char *key) {
+        size_t n;
+        char *p;
+
         if (l->text) {
                 if (l->line.len > 0)
                         strbuf_addc(&l->line, ' ');
@@ -209,12 +212,19 @@ static void put_key(struct log *l, const char *key) {
                 strbuf_addc(&l->line, '=');
                 return;
         }
+        n = strlen(key);
+        p = strbuf_reserve(&l->line, n + 4);
+        if (p == NULL)
+                return;
         if (!l->first)
-                strbuf_addc(&l->line, ',');
+                *p++ = ',';
+        *p++ = '"';
+        memcpy(p, key, n);
+        p += n;
+        *p++ = '"';
+        *p++ = ':';
+        l->line.len = (size_t) (p - l->line.at);
         l->first = false;
-        strbuf_addc(&l->line, '"');
-        strbuf_add(&l->line, slice_of(key));
-        strbuf_adds(&l->line, "\":");
 }
 
 /* Control, format-breaking or invalid: such a text value is quoted. */
@@ -270,6 +280,30 @@ static void put_text(struct strbuf *b, struct slice s) {
         strbuf_addc(b, '"');
 }
 
+/* Printable ASCII without quote and backslash: most values are, and are copied as they are. */
+static bool is_plain(struct slice s) {
+        unsigned char bad = 0;
+
+        for (size_t i = 0; i < s.len; i++) {
+                unsigned char c = (unsigned char) s.at[i];
+
+                bad |= (unsigned char) ((c < 0x20) | (c > 0x7e) | (c == '"') | (c == '\\'));
+        }
+        return bad == 0;
+}
+
+static void put_plain(struct strbuf *b, struct slice s) {
+        char *p = strbuf_reserve(b, s.len + 2);
+
+        if (p == NULL)
+                return;
+        *p++ = '"';
+        if (s.len > 0)
+                memcpy(p, s.at, s.len);
+        p[s.len] = '"';
+        b->len += s.len + 2;
+}
+
 static bool has_line_ends(struct slice s) {
         return s.len > 0 && (memchr(s.at, '\n', s.len) != NULL || memchr(s.at, '\r', s.len) != NULL);
 }
@@ -310,6 +344,8 @@ void log_str_max(struct log *l, const char *key, struct slice value, size_t max)
         put_key(l, key);
         if (l->text)
                 put_text(&l->line, value);
+        else if (is_plain(value))
+                put_plain(&l->line, value);
         else
                 strbuf_add_json(&l->line, value, JSON_ESCAPE_LOG);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "telemetry/trace.h"
 
+#include <pthread.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -11,8 +12,13 @@
 static struct {
         unsigned char at[POOL];
         size_t used;
-        pid_t owner; /* two processes must never hand out the same bytes: a pool does not survive fork(2) */
+        bool guarded;
 } pool = { .used = POOL };
+
+/* Two processes must never hand out the same bytes: a child starts with an empty pool. */
+static void forget_pool(void) {
+        pool.used = POOL;
+}
 
 /* Before the kernel has gathered entropy: unique is what matters for an id, so time, process and a counter must do. */
 static void fill_without_entropy(unsigned char *at, size_t n) {
@@ -28,12 +34,9 @@ static void fill_without_entropy(unsigned char *at, size_t n) {
 
 void trace_random(void *buf, size_t n) {
         unsigned char *out = buf;
-        pid_t self = getpid();
 
-        if (pool.owner != self) {
-                pool.used = POOL;
-                pool.owner = self;
-        }
+        if (!pool.guarded)
+                pool.guarded = pthread_atfork(NULL, NULL, forget_pool) == 0;
         while (n > 0) {
                 size_t k;
 
@@ -51,13 +54,11 @@ void trace_random(void *buf, size_t n) {
         }
 }
 
-/* `n` random bytes, not all zero, as NUL-terminated hex. */
-static void random_hex(char *text, size_t n) {
+/* `n` random bytes as NUL-terminated hex, of which not all are zero. */
+static void put_hex(char *text, const unsigned char *bytes, size_t n) {
         static const char digits[] = "0123456789abcdef";
-        unsigned char bytes[16];
         unsigned char any = 0;
 
-        trace_random(bytes, n);
         for (size_t i = 0; i < n; i++) {
                 any |= bytes[i];
                 text[2 * i] = digits[bytes[i] >> 4];
@@ -108,11 +109,13 @@ static struct slice first_value(const struct http_head *h, enum http_field_id id
 
 void trace_begin(struct exchange *x) {
         struct slice parent = first_value(&x->head, HTTP_F_TRACEPARENT);
+        unsigned char bytes[16 + 16 + 8];
 
-        random_hex(x->request_id, 16);
+        trace_random(bytes, sizeof(bytes));
+        put_hex(x->request_id, bytes, 16);
         x->client_request_id = first_value(&x->head, HTTP_F_X_REQUEST_ID);
         x->trace = (struct trace_context) { .flags = "00" };
         if (parent.len != 55 || !read_traceparent(parent, &x->trace))
-                random_hex(x->trace.trace_id, 16);
-        random_hex(x->trace.span_id, 8);
+                put_hex(x->trace.trace_id, bytes + 16, 16);
+        put_hex(x->trace.span_id, bytes + 32, 8);
 }
