@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/unicode.h"
+#include "inspect/judge.h"
 
 #define VALUE_SHOWN 64u /* bytes of an offending value that explain and --dry-run print */
 
@@ -165,15 +166,12 @@ bool inspect_volume_driver_allowed(const struct inspect_input *in, struct inspec
 
 bool inspect_driver_config_allowed(const struct inspect_input *in, struct inspect_result *r, const struct inspect_driver_config *c,
                                    const char *list, size_t i, const char *member) {
-        bool options = c->options.n && !in->options->volume.allow_driver_opts;
-
-        if (options)
-                inspect_deny(in, r, arena_printf(in->arena, "%s/%zu%s/Options", list, i, member).at, c->options.names[0],
-                             "request_body.volume.allow_driver_opts", "options of a volume driver are not allowed");
-        else if (!inspect_volume_driver_allowed(in, r, c->name, ""))
-                r->pointer = arena_printf(in->arena, "%s/%zu%s/Name", list, i, member);
-        else
+        if (c->options.n && !judge_volume_options(in, &in->options->volume, "volume", &c->options,
+                                                  arena_printf(in->arena, "%s/%zu%s/Options", list, i, member).at, r))
+                return false;
+        if (inspect_volume_driver_allowed(in, r, c->name, ""))
                 return true;
+        r->pointer = arena_printf(in->arena, "%s/%zu%s/Name", list, i, member);
         return false;
 }
 

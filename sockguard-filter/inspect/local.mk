@@ -13,10 +13,30 @@ libcore_a_SOURCES += \
 	sockguard-filter/inspect/reference.c \
 	sockguard-filter/inspect/update.c
 
-CHECK_INSPECT = libconfig.a libcore.a $(YAML_LIBS) $(CJSON_LIBS) $(SECCOMP_LIBS) $(GNUTLS_LIBS)
+# Everything beside containers.
+libcore_a_SOURCES += \
+	sockguard-filter/inspect/archive.c \
+	sockguard-filter/inspect/build.c \
+	sockguard-filter/inspect/buildkit.c \
+	sockguard-filter/inspect/dockerfile.c sockguard-filter/inspect/dockerfile.h \
+	sockguard-filter/inspect/facts.c sockguard-filter/inspect/facts.h \
+	sockguard-filter/inspect/image.c \
+	sockguard-filter/inspect/judge.c sockguard-filter/inspect/judge.h \
+	sockguard-filter/inspect/network.c \
+	sockguard-filter/inspect/node.c \
+	sockguard-filter/inspect/plugin.c \
+	sockguard-filter/inspect/registry.c sockguard-filter/inspect/registry.h \
+	sockguard-filter/inspect/secret.c \
+	sockguard-filter/inspect/service.c \
+	sockguard-filter/inspect/swarm.c \
+	sockguard-filter/inspect/volume.c
 
-check_PROGRAMS += tests/unit/test-container tests/unit/test-mutation
-tests_unit_test_container_SOURCES = tests/unit/test-container.c tests/unit/check.h tests/unit/inspect.h
-tests_unit_test_container_LDADD = $(CHECK_INSPECT)
-tests_unit_test_mutation_SOURCES = tests/unit/test-mutation.c tests/unit/check.h tests/unit/inspect.h
-tests_unit_test_mutation_LDADD = $(CHECK_INSPECT)
+check_PROGRAMS += tests/unit/test-registry tests/unit/test-dockerfile tests/unit/test-families tests/unit/test-uploads
+tests_unit_test_registry_SOURCES = tests/unit/test-registry.c tests/unit/bodies.h tests/unit/check.h
+tests_unit_test_registry_LDADD = libcore.a
+tests_unit_test_dockerfile_SOURCES = tests/unit/test-dockerfile.c tests/unit/check.h
+tests_unit_test_dockerfile_LDADD = libcore.a
+tests_unit_test_families_SOURCES = tests/unit/test-families.c tests/unit/bodies.h tests/unit/check.h
+tests_unit_test_families_LDADD = libcore.a
+tests_unit_test_uploads_SOURCES = tests/unit/test-uploads.c tests/unit/bodies.h tests/unit/check.h tests/unit/tarball.h $(UNPACK_SOURCES)
+tests_unit_test_uploads_LDADD = libcore.a $(ZLIB_LIBS)

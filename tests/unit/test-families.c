@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "bodies.h"
+#include "check.h"
+
+static struct fake f;
+
+static void expect(enum inspect_outcome want, const char *line, const char *body) {
+        enum inspect_outcome got = bodies_json(&f, line, body);
+
+        if (got != want) {
+                fprintf(stderr, "%s %s: outcome %d, want %d\n", line, body, got, want);
+                CHECK(false);
+        }
+}
+
+#define DENIED(line, body) expect(INSPECT_DENY, line, body)
+#define PASSES(line, body) expect(INSPECT_PASS, line, body)
+
+#define VOLUME "POST /v1.41/volumes/create"
+
+static void volumes_get_no_driver_and_no_options(void) {
+        struct opt_volume *o = &bodies_options(&f)->volume;
+
+        fake_init(&f);
+        PASSES(VOLUME, "");
+        PASSES(VOLUME, "null");
+        PASSES(VOLUME, "{\"Name\":\"x\",\"Driver\":\" LOCAL \",\"Labels\":{\"a\":\"b\"}}");
+        DENIED(VOLUME, "{\"Driver\":\"nfs\"}");
+        DENIED(VOLUME, "{\"dr\xc4\xb1ver\":1,\"Driver\":1}");
+        DENIED(VOLUME, "{\"DriverOpts\":{\"type\":\"none\",\"o\":\"bind\",\"device\":\"/\"}}");
+        DENIED(VOLUME, "{\"Opt\xc5\xbf\":{\"a\":null}}");
+        DENIED(VOLUME, "{\"DriverOpts\":{\"a\":1}}");
+        DENIED(VOLUME, "{\"DriverOpts\":{\"a\":\"b\"},\"driveropts\":null}");
+        DENIED(VOLUME, "{\"ClusterVolumeSpec\":{}}");
+        DENIED(VOLUME, "[]");
+        o->allow_driver_opts = true;
+        PASSES(VOLUME, "{\"DriverOpts\":{\"device\":\"/\"}}");
+        o->allowed_devices = fake_strs(&f, "/srv/data");
+        DENIED(VOLUME, "{\"DriverOpts\":{\"type\":\"none\",\"o\":\"bind\",\"device\":\"/\"}}");
+        DENIED(VOLUME, "{\"DriverOpts\":{\"device\":\"/srv/data/../../etc\"}}");
+        PASSES(VOLUME, "{\"DriverOpts\":{\"device\":\"/srv/data/x\"}}");
+        fake_done(&f);
+}
+
+#define NETWORK "POST /networks/create"
+#define CONNECT "POST /networks/n/connect"
+
+static void networks_are_gated_member_by_member(void) {
+        fake_init(&f);
+        bodies_options(&f)->network.endpoint_config.allow_aliases = true;
+        PASSES(NETWORK, "{\"Name\":\"x\",\"Driver\":\"bridge\",\"Internal\":true}");
+        DENIED(NETWORK, "{\"Driver\":\"default\"}");
+        DENIED(NETWORK, "{\"Driver\":\"weave\"}");
+        DENIED(NETWORK, "{\"Scope\":\" SWARM \"}");
+        DENIED(NETWORK, "{\"Ingress\":true}");
+        DENIED(NETWORK, "{\"Attachable\":true}");
+        DENIED(NETWORK, "{\"ConfigOnly\":true}");
+        DENIED(NETWORK, "{\"ConfigFrom\":{}}");
+        PASSES(NETWORK, "{\"ConfigFrom\":null,\"IPAM\":null,\"EnableIPv4\":null}");
+        DENIED(NETWORK, "{\"IPAM\":{\"Driver\":\"dhcp\"}}");
+        DENIED(NETWORK, "{\"IPAM\":{\"Config\":[null]}}");
+        DENIED(NETWORK, "{\"IPAM\":{\"Options\":{\"a\":1}}}");
+        DENIED(NETWORK, "{\"Options\":{\"a\":{}}}");
+        DENIED(NETWORK, "{\"EnableIPv4\":false}");
+        DENIED(NETWORK, "{\"Driver\":\"bridge\",\"driver\":\"evil\"}");
+        PASSES(CONNECT, "{\"Container\":\"c\",\"EndpointConfig\":{\"Aliases\":[\"a\"]}}");
+        DENIED(CONNECT, "{\"EndpointConfig\":{\"IPAMConfig\":{\"IPv4Address\":\"10.0.0.1\"}}}");
+        DENIED(CONNECT, "{\"EndpointConfig\":{\"MacAddress\":\"02:00:00:00:00:01\"}}");
+        DENIED("POST /networks/a/b/connect", "{\"EndpointConfig\":{\"Links\":[\"x\"]}}");
+        DENIED("POST /networks/n/disconnect", "{\"Force\":true}");
+        PASSES("POST /networks/n/disconnect", "{\"Force\":false}");
+        fake_done(&f);
+}
+
+static void secrets_keep_to_the_builtin_drivers(void) {
+        fake_init(&f);
+        PASSES("POST /secrets/create", "{\"Name\":\"s\",\"Data\":\"eA==\"}");
+        DENIED("POST /secrets/create", "{\"Driver\":\"vault\"}");
+        DENIED("POST /secrets/create", "{\"Driver\":{\"Name\":\"vault\"}}");
+        PASSES("POST /secrets/create", "{\"Driver\":{\"Name\":\"\"}}");
+        DENIED("POST /secrets/create", "{\"Driver\":[]}");
+        DENIED("POST /configs/create", "{\"TemplateDriver\":\"golang\"}");
+        DENIED("POST /configs/create", "{\"Templating\":{\"Name\":\"golang\"}}");
+        bodies_options(&f)->secret.allow_custom_drivers = true;
+        PASSES("POST /secrets/create", "{\"Driver\":{\"Name\":\"vault\",\"Options\":{\"a\":\"b\"}}}");
+        DENIED("POST /libpod/secrets/create?name=x&driver=file", "data");
+        DENIED("POST /libpod/secrets/create?name=x&driveropts=path", "data");
+        PASSES("POST /libpod/secrets/create?name=x", "data");
+        fake_done(&f);
+}
+
+#define SERVICE "POST /services/create"
+#define CONTAINER(members) "{\"TaskTemplate\":{\"ContainerSpec\":{" members "}}}"
+
+static void services_are_judged_like_containers(void) {
+        struct opt_service *o = &bodies_options(&f)->service;
+
+        fake_init(&f);
+        o->allow_official = true;
+        PASSES(SERVICE, CONTAINER("\"Image\":\"busybox:latest@sha256:00\",\"Mounts\":[{\"Type\":\"volume\",\"Source\":\"v\",\"Target\":\"/d\"}]"));
+        DENIED(SERVICE, CONTAINER("\"Image\":\"evil.io/x\""));
+        DENIED(SERVICE, CONTAINER("\"Image\":\"EVIL/x\""));
+        DENIED(SERVICE, CONTAINER("\"Image\":\"a//b\""));
+        DENIED(SERVICE, "{\"Networks\":[{\"Target\":\"host\"}]}");
+        DENIED(SERVICE, "{\"TaskTemplate\":{\"Networks\":[{\"Target\":\" HO\xc5\xbfT \"}]}}");
+        DENIED(SERVICE, CONTAINER("\"Mounts\":[{\"Type\":\"bind\",\"Source\":\"/\"}]"));
+        DENIED(SERVICE, CONTAINER("\"Mounts\":[{\"Type\":\" bind\",\"Source\":\"/\"}]"));
+        DENIED(SERVICE, CONTAINER("\"Mounts\":[{\"Type\":\"bind\",\"Source\":\"etc\"}]"));
+        DENIED(SERVICE, CONTAINER("\"Mounts\":[{\"Type\":\"npipe\",\"Source\":\"x\"}]"));
+        DENIED(SERVICE, CONTAINER("\"Mounts\":[{\"Type\":\"cluster\",\"Source\":\"x\"}]"));
+        DENIED(SERVICE, CONTAINER("\"Mounts\":[{\"Type\":\"volume\",\"VolumeOptions\":{\"DriverConfig\":{\"Name\":\"local\",\"Options\":{\"o\":\"bind\"}}}}]"));
+        DENIED(SERVICE, CONTAINER("\"CapabilityAdd\":[\"CAP_SYS_ADMIN\"]"));
+        DENIED(SERVICE, CONTAINER("\"Sysctls\":{\"a\":\"b\"}"));
+        DENIED(SERVICE, CONTAINER("\"Hosts\":[\"1.2.3.4 x\"]"));
+        DENIED(SERVICE, CONTAINER("\"Isolation\":\"process\""));
+        DENIED(SERVICE, CONTAINER("\"Ulimits\":[{\"Name\":\"nofile\"}]"));
+        DENIED(SERVICE, CONTAINER("\"Privileges\":{\"CredentialSpec\":{\"File\":\"x\"}}"));
+        DENIED(SERVICE, "{\"TaskTemplate\":{\"Runtime\":\"plugin\",\"PluginSpec\":{\"Remote\":\"evil.io/p\"}}}");
+        DENIED(SERVICE, "{\"TaskTemplate\":{\"PluginSpec\":{}}}");
+        DENIED(SERVICE, "{\"TaskTemplate\":{\"NetworkAttachmentSpec\":{\"ContainerID\":\"x\"}}}");
+        PASSES(SERVICE, "{\"TaskTemplate\":{\"Runtime\":\"container\",\"PluginSpec\":null}}");
+        DENIED("POST /services/a/b/update", CONTAINER("\"Image\":\"evil.io/x\""));
+        o->require_non_root_user = true;
+        DENIED(SERVICE, CONTAINER("\"Image\":\"busybox\""));
+        DENIED(SERVICE, CONTAINER("\"User\":\"+0:1\""));
+        PASSES(SERVICE, CONTAINER("\"User\":\"1000\""));
+        fake_done(&f);
+}
+
+static void a_rollback_is_judged_by_the_specification_that_comes_back(void) {
+        static const struct { const char *answer; int status; enum inspect_outcome want; } rows[] = {
+                { "{\"PreviousSpec\":{\"TaskTemplate\":{\"ContainerSpec\":{\"Image\":\"evil.io/x\"}}}}", 200, INSPECT_DENY },
+                { "{\"PreviousSpec\":{\"TaskTemplate\":{\"ContainerSpec\":{\"Image\":\"busybox\"}}}}", 200, INSPECT_PASS },
+                { "{}", 200, INSPECT_PASS }, { "no", 200, INSPECT_FAILED }, { "", 404, INSPECT_PASS }, { "", 500, INSPECT_FAILED },
+        };
+
+        fake_init(&f);
+        bodies_options(&f)->service.allow_official = true;
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                struct lookup l = { rows[i].status, slice_of(rows[i].answer) };
+
+                CHECK_INT(bodies_judge(&f, "POST /services/s/update?version=1&rollback=Previous", NULL, SLICE("{}"), SLICE(""), &l).outcome, rows[i].want);
+        }
+        fake_done(&f);
+}
+
+static void the_swarm_keeps_its_authority(void) {
+        struct opt_swarm *o = &bodies_options(&f)->swarm;
+
+        fake_init(&f);
+        PASSES("POST /swarm/init", "{\"ListenAddr\":5}");
+        DENIED("POST /swarm/init", "{\"ForceNewCluster\":true}");
+        DENIED("POST /swarm/init", "{\"Spec\":{\"CAConfig\":{\"ExternalCAs\":[{}]}}}");
+        DENIED("POST /swarm/init", "{\"Spec\":{\"CAConfig\":{\"ForceRotate\":1}}}");
+        DENIED("POST /swarm/init", "{\"Spec\":{\"EncryptionConfig\":{\"AutoLockManagers\":true}}}");
+        DENIED("POST /swarm/join", "{\"RemoteAddrs\":[\"evil:2377\"]}");
+        DENIED("POST /swarm/join", "{\"JoinToken\":1}");
+        o->allowed_join_remote_addrs = fake_strs(&f, "manager:2377");
+        PASSES("POST /swarm/join", "{\"RemoteAddrs\":[\"\",\" Manager:2377 \"]}");
+        DENIED("POST /swarm/update?version=1&rotateWorkerToken=1", "{}");
+        DENIED("POST /swarm/update?version=1&rotateWorkerToken=1", "");
+        DENIED("POST /swarm/update?version=1&rotateManagerToken=2", "{}");
+        DENIED("POST /swarm/update?version=1&rotateManagerUnlockKey=true", "{}");
+        DENIED("POST /swarm/update?rotateWorkerToken=0&rotateWorkerToken=1", "{}");
+        PASSES("POST /swarm/update?version=1&rotateWorkerToken=false", "{}");
+        DENIED("POST /swarm/update", "{\"EncryptionConfig\":{\"AutoLockManagers\":true}}");
+        DENIED("POST /swarm/unlock", "");
+        DENIED("POST /swarm/unlock", "{\"UnlockKey\":\"x\"}");
+        o->allow_unlock = true;
+        PASSES("POST /swarm/unlock", "{\"UnlockKey\":\"x\"}");
+        DENIED("POST /swarm/unlock", "{\"UnlockKey\":1}");
+        fake_done(&f);
+}
+
+#define NODE "POST /nodes/n/update?version=1"
+
+static void nodes_keep_role_name_and_labels(void) {
+        struct opt_node *o = &bodies_options(&f)->node;
+
+        fake_init(&f);
+        PASSES(NODE, "{\"Role\":\"\"}");
+        DENIED(NODE, "{\"Role\":\"manager\"}");
+        DENIED(NODE, "{\"role\":\"manager\"}");
+        DENIED(NODE, "{\"Availability\":\"drain\"}");
+        DENIED(NODE, "{\"Name\":\"x\"}");
+        DENIED(NODE, "{\"Labels\":{}}");
+        DENIED(NODE, "{\"Labels\":null}");
+        DENIED(NODE, "{\"Labels\":{\"a\":\"b\"}}");
+        DENIED(NODE, "[]");
+        o->allowed_label_keys = fake_strs(&f, "a");
+        PASSES(NODE, "{\"Labels\":{\"a\":\"b\",\"com.sockguard.owner\":\"o\"}}");
+        DENIED(NODE, "{\"Labels\":{\"a\":\"b\",\"com.sockguard.owner\":\"\"}}");
+        DENIED(NODE, "{\"Labels\":{\"a\":1}}");
+        DENIED("POST /nodes/a/b/update", "{\"Role\":\"manager\"}");
+        fake_done(&f);
+}
+
+static void plugins_get_no_privileges(void) {
+        struct opt_plugin *o = &bodies_options(&f)->plugin;
+
+        fake_init(&f);
+        o->allow_official = true;
+#define PULL "POST /plugins/pull?remote=x&name=x"
+        PASSES(PULL, "[]");
+        PASSES(PULL, "null");
+        DENIED("POST /plugins/pull?remote=evil.io/x", "");
+        DENIED("POST /plugins/p/q/upgrade?remote=evil.io/x", "[]");
+        DENIED(PULL, "{}");
+        DENIED(PULL, "[{\"Name\":\"network\",\"Value\":[\"host\"]}]");
+        PASSES(PULL, "[{\"Name\":\"network\",\"Value\":[\"bridge\"]}]");
+        DENIED(PULL, "[{\"Name\":\"mount\",\"Value\":[\"/\"]}]");
+        DENIED(PULL, "[{\"Name\":\"mount\",\"Value\":[\"etc\"]}]");
+        PASSES(PULL, "[{\"Name\":\"mount\",\"Value\":[\"\"]}]");
+        DENIED(PULL, "[{\"Name\":\"device\",\"Value\":[\"/dev/sda\"]}]");
+        DENIED(PULL, "[{\"Name\":\"capabilities\",\"Value\":[\"CAP_SYS_ADMIN\"]}]");
+        DENIED(PULL, "[{\"Name\":\"allow-all-devices\",\"Value\":[\"true\"]}]");
+        DENIED(PULL, "[{\"Name\":\"host ipc namespace\",\"Value\":[\"true\"]}]");
+        DENIED(PULL, "[{\"Name\":\"pidhost\",\"Value\":[\"true\"]}]");
+        DENIED(PULL, "[{\"Name\":\"something new\",\"Value\":[\"x\"]}]");
+        o->allowed_capabilities = fake_strs(&f, "SYS_ADMIN");
+        DENIED(PULL, "[{\"Name\":\"capabilities\",\"Value\":[\"CAP_SYS_ADMIN\"]}]");
+#define SET "POST /plugins/p/set"
+        DENIED(SET, "[\"x\"]");
+        DENIED(SET, "[\"args=/bin/sh\"]");
+        DENIED(SET, "[\"data.source=/etc\"]");
+        DENIED(SET, "[\"mem.path=/dev/mem\"]");
+        DENIED(SET, "[\"DEBUG=1\"]");
+        DENIED(SET, "[1]");
+        o->allowed_set_env_prefixes = fake_strs(&f, "DEBUG=");
+        PASSES(SET, "[\"DEBUG=1\"]");
+        DENIED(SET, "[\"DEBUG=1\",\"args=/bin/sh\"]");
+        DENIED("POST /plugins/set", "[\"X=1\"]");
+        fake_done(&f);
+}
+
+CHECK_MAIN(CHECK_TEST(volumes_get_no_driver_and_no_options), CHECK_TEST(networks_are_gated_member_by_member),
+           CHECK_TEST(secrets_keep_to_the_builtin_drivers), CHECK_TEST(services_are_judged_like_containers),
+           CHECK_TEST(a_rollback_is_judged_by_the_specification_that_comes_back), CHECK_TEST(the_swarm_keeps_its_authority),
+           CHECK_TEST(nodes_keep_role_name_and_labels), CHECK_TEST(plugins_get_no_privileges))
