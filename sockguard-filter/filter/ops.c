@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "filter/connection.h"
+#include "unpack/run.h"
 
 int connection_continue(struct connection *c) {
         if (!c->continue_due)
@@ -178,6 +179,12 @@ static int op_lookup(struct exchange *x, struct slice path_and_query, size_t lim
         return connection_lookup(x->ops_arg, path_and_query, limit, ret);
 }
 
+static int op_unpack(struct exchange *x, int fd, const char *const *argv, struct slice *ret_facts) {
+        struct connection *c = x->ops_arg;
+
+        return unpack_run(fd, argv, c->inspect_deadline, x->arena, ret_facts);
+}
+
 static void op_log_error(struct exchange *x, const char *event, struct slice error) {
         struct connection *c = x->ops_arg;
         struct log *l = &c->telemetry.main;
@@ -194,5 +201,6 @@ const struct exchange_ops connection_ops = {
         .lookup = op_lookup,
         .body_buffer = op_body_buffer,
         .body_spool = op_body_spool,
+        .unpack = op_unpack,
         .log_error = op_log_error,
 };

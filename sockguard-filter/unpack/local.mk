@@ -10,3 +10,6 @@ pkglibexec_PROGRAMS += sockguard-unpack
 sockguard_unpack_SOURCES = sockguard-filter/unpack/main.c $(UNPACK_SOURCES)
 sockguard_unpack_LDADD = libcore.a $(UNPACK_ZLIB)
 sockguard_unpack_LDFLAGS = $(AM_LDFLAGS) $(UNPACK_LDFLAGS)
+
+# The other side: what starts it, in the filter.
+libcore_a_SOURCES += sockguard-filter/unpack/run.c sockguard-filter/unpack/run.h
