@@ -99,13 +99,13 @@ static enum stage_result denied(struct exchange *x, const char *what, struct sli
 
 /* 1 ours, 0 not ours, -ENOENT, -EIO. */
 static int check(struct exchange *x, const struct ownership *o, enum resource_kind kind, struct slice id, bool unowned_ok) {
-        struct resource found;
+        struct json_value root, labels;
         struct slice value;
-        int r = resource_lookup(x, kind, id, &found);
+        int r;
 
-        if (r < 0)
+        if ((r = resource_inspect(x, kind, id, &root)) < 0 || (r = resource_labels(kind, root, &labels)) < 0)
                 return r;
-        if (!resource_label(&found, o->key, x->arena, &value) || value.len == 0)
+        if (!resource_label(labels, o->key, x->arena, &value) || value.len == 0)
                 return unowned_ok;
         return slice_eq(value, o->owner);
 }

@@ -27,7 +27,7 @@ static const struct stamp_row stamp_rows[] = {
 
 const struct stamp_row *stamp_find(struct slice path) {
         for (size_t i = 0; i < sizeof(stamp_rows) / sizeof(stamp_rows[0]); i++)
-                if (path_pattern_match(stamp_rows[i].pattern, path) && !slice_eq(path, SLICE("/services/create/update")))
+                if (path_pattern_match(stamp_rows[i].pattern, path))
                         return &stamp_rows[i];
         return NULL;
 }
@@ -71,12 +71,14 @@ static void insert_member(struct slice text, struct json_value object, struct st
         *edit = (struct json_edit) { .at = offset_of(text, object.text.at + 1), .insert = strbuf_view(inner) };
 }
 
+#define EDITS_MAX 4 /* a name a level, and the label */
+
 /*
- * The edits (at most two, in order) that set key = owner in the map at `names` below `object`. What is missing on the way is
- * created; a label map under another spelling gets the table's.
+ * The edits, in order, that set key = owner in the map at `names` below `object`. What is missing on the way is created; what
+ * is there under another spelling gets the table's.
  */
 static int stamp_edits(struct slice text, struct json_value object, const char *const names[3], struct slice key, struct slice owner,
-                       struct strbuf *b, struct json_edit edits[2], size_t *ret_n) {
+                       struct strbuf *b, struct json_edit edits[EDITS_MAX], size_t *ret_n) {
         struct json_value v = object, entry;
         struct slice name;
         int depth = 0;
@@ -89,7 +91,7 @@ static int stamp_edits(struct slice text, struct json_value object, const char *
 
                 if (found && v.type != JSON_NULL && v.type != JSON_OBJECT)
                         return -EBADMSG;
-                if (found && last && !slice_eq(slice_make(name.at + 1, name.len - 2), spelled)) {
+                if (found && !slice_eq(slice_make(name.at + 1, name.len - 2), spelled)) {
                         edits[(*ret_n)++] = (struct json_edit) {
                                 .at = offset_of(text, name.at + 1), .del = name.len - 2, .insert = spelled,
                         };
@@ -137,7 +139,7 @@ static int stamp_edits(struct slice text, struct json_value object, const char *
 int stamp_body(const struct stamp_row *row, struct slice text, struct slice key, struct slice owner, struct arena *a, struct slice *ret) {
         for (int i = 0; i < 2 && row->labels[i][0]; i++) {
                 _cleanup_strbuf_ struct strbuf b = { 0 };
-                struct json_edit edits[2];
+                struct json_edit edits[EDITS_MAX];
                 size_t n;
                 int r;
 

@@ -48,9 +48,9 @@ static bool custom_network(struct slice text) {
         static const struct slice builtin[] = {
                 { "default", 7 }, { "bridge", 6 }, { "host", 4 }, { "none", 4 }, { "ingress", 7 }, { "docker_gwbridge", 15 },
         };
-        struct slice s = unicode_trim(text);
+        struct slice s = unicode_trim(text), container;
 
-        if (s.len == 0 || starts_folded(s, SLICE("container:")) || starts_folded(s, SLICE("ns:")))
+        if (s.len == 0 || container_mode(s, &container) || starts_folded(s, SLICE("ns:")))
                 return false;
         for (size_t i = 0; i < sizeof(builtin) / sizeof(builtin[0]); i++)
                 if (slice_case_eq(s, builtin[i]))

@@ -94,10 +94,10 @@ static int unwrap(struct json_value v, struct json_value *ret) {
         return 0;
 }
 
-int resource_lookup(struct exchange *x, enum resource_kind kind, struct slice id, struct resource *ret) {
+int resource_inspect(struct exchange *x, enum resource_kind kind, struct slice id, struct json_value *ret) {
         const struct kind_row *row = &kind_rows[kind];
         struct slice version = row->libpod ? x->target.version : SLICE(""), escaped, path;
-        struct resource found = { 0 };
+        struct json_value root;
         int r;
 
         if (row->suffix) {
@@ -105,25 +105,34 @@ int resource_lookup(struct exchange *x, enum resource_kind kind, struct slice id
                 path = arena_printf(x->arena, "%.*s%s%.*s%s", SLICE_ARG(version), row->prefix, SLICE_ARG(escaped), row->suffix);
         } else
                 path = slice_of(row->prefix);
-        r = ask(x, path, &found.root);
+        r = ask(x, path, &root);
         if (r < 0)
                 return r;
         if (kind == RESOURCE_LIBPOD_NETWORK) {
-                if (found.root.type == JSON_NULL)
+                if (root.type == JSON_NULL)
                         return -EIO;
-                if (found.root.type == JSON_ARRAY && (r = unwrap(found.root, &found.root)) < 0)
+                if (root.type == JSON_ARRAY && (r = unwrap(root, &root)) < 0)
                         return r;
         }
-        if (found.root.type != JSON_OBJECT && found.root.type != JSON_NULL)
+        if (root.type != JSON_OBJECT && root.type != JSON_NULL)
                 return -EIO;
-        for (int i = 0; i < 2 && row->labels[i][0] && found.root.type == JSON_OBJECT; i++) {
+        *ret = root;
+        return 0;
+}
+
+int resource_labels(enum resource_kind kind, struct json_value root, struct json_value *ret) {
+        const struct kind_row *row = &kind_rows[kind];
+        struct json_value found = { .type = JSON_ABSENT };
+        int r;
+
+        for (int i = 0; i < 2 && row->labels[i][0] && root.type == JSON_OBJECT; i++) {
                 struct json_value labels;
                 bool any;
 
-                if ((r = follow(found.root, row->labels[i], &labels)) < 0 || (r = check_labels(labels, &any)) < 0)
+                if ((r = follow(root, row->labels[i], &labels)) < 0 || (r = check_labels(labels, &any)) < 0)
                         return r;
-                if (any && found.labels.type == JSON_ABSENT)
-                        found.labels = labels;
+                if (any && found.type == JSON_ABSENT)
+                        found = labels;
         }
         *ret = found;
         return 0;
@@ -149,8 +158,8 @@ int resource_exec_container(struct exchange *x, struct slice exec_id, struct sli
         return 0;
 }
 
-bool resource_label(const struct resource *r, struct slice key, struct arena *a, struct slice *ret) {
-        struct json_value v = json_member_exact(r->labels, key);
+bool resource_label(struct json_value labels, struct slice key, struct arena *a, struct slice *ret) {
+        struct json_value v = json_member_exact(labels, key);
 
         if (v.type == JSON_ABSENT)
                 return false;

@@ -27,24 +27,25 @@ enum resource_kind {
         RESOURCE_KIND_MAX_,
 };
 
-struct resource {
-        struct json_value root;   /* the daemon's answer: an object or null */
-        struct json_value labels; /* an object whose values are texts or null, or JSON_ABSENT */
-};
-
 /* "container", "image", ... for messages. */
 const char *resource_kind_name(enum resource_kind kind);
 
 /*
- * Asks the daemon. 0 with *ret filled in (views of arena memory); -ENOENT: it answered 404; -EIO: it could not be asked,
- * answered with another status, or with something that is not a description of such a resource.
+ * Asks the daemon. 0 with its description of the resource, an object or null (arena memory); -ENOENT: it answered 404; -EIO:
+ * it could not be asked, answered with another status, or with something that is not a description.
  */
-int resource_lookup(struct exchange *x, enum resource_kind kind, struct slice id, struct resource *ret);
+int resource_inspect(struct exchange *x, enum resource_kind kind, struct slice id, struct json_value *ret);
+
+/*
+ * The labels in a description: an object whose values are texts or null, or JSON_ABSENT. 0; -EIO: what stands where labels
+ * should is something else.
+ */
+int resource_labels(enum resource_kind kind, struct json_value root, struct json_value *ret);
 
 /* The container an exec instance belongs to. As above; an instance without a container is -EIO. */
 int resource_exec_container(struct exchange *x, struct slice exec_id, struct slice *ret_container_id);
 
 /* The value of a label, key byte-exact. False when there is none; null counts as the empty text. */
-bool resource_label(const struct resource *r, struct slice key, struct arena *a, struct slice *ret);
+bool resource_label(struct json_value labels, struct slice key, struct arena *a, struct slice *ret);
 
 #endif

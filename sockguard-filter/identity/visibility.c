@@ -133,30 +133,37 @@ static struct selectors selectors_of(struct exchange *x) {
         return s;
 }
 
-static bool labels_match(const struct resource *r, const struct selectors *s, struct arena *a) {
+/* 1 all selectors match, 0 one does not, -EIO. Without selectors the labels are not looked at. */
+static int labels_match(enum resource_kind kind, struct json_value root, const struct selectors *s, struct arena *a) {
+        struct json_value labels;
+
+        if (s->n == 0)
+                return 1;
+        if (resource_labels(kind, root, &labels) < 0)
+                return -EIO;
         for (size_t i = 0; i < s->n; i++) {
                 struct slice value;
 
-                if (!resource_label(r, s->at[i].key, a, &value) || (s->at[i].has_value && !slice_eq(value, s->at[i].value)))
-                        return false;
+                if (!resource_label(labels, s->at[i].key, a, &value) || (s->at[i].has_value && !slice_eq(value, s->at[i].value)))
+                        return 0;
         }
-        return true;
+        return 1;
 }
 
 /* One inspect answers for labels and patterns alike. STAGE_NEXT: visible, or not there, which the daemon will say itself. */
 static enum stage_result judge(struct exchange *x, enum resource_kind kind, struct slice id, const struct selectors *s,
                                const struct visible_patterns *patterns) {
         const char *name = resource_kind_name(kind);
-        struct resource found;
+        struct json_value root;
         int r, visible;
 
-        r = resource_lookup(x, kind, id, &found);
+        r = resource_inspect(x, kind, id, &root);
         if (r == -ENOENT)
                 return STAGE_NEXT;
-        visible = r < 0 ? r : labels_match(&found, s, x->arena);
+        visible = r < 0 ? r : labels_match(kind, root, s, x->arena);
         if (visible > 0 && patterns)
-                visible = kind == RESOURCE_IMAGE ? visible_image(patterns, found.root, x->arena)
-                                                 : visible_container_inspect(patterns, found.root, x->arena);
+                visible = kind == RESOURCE_IMAGE ? visible_image(patterns, root, x->arena)
+                                                 : visible_container_inspect(patterns, root, x->arena);
         if (visible < 0)
                 return exchange_deny(x, REASON_visibility_policy_lookup_failed, 502, ANSWER_MESSAGE,
                                      "unable to inspect the %s for the visibility policy", name);

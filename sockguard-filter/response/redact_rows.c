@@ -132,7 +132,7 @@ static const struct redact_step container_spec[] = {
 
 static const struct redact_step service_spec[] = {
         DEEP(INTO, "TaskTemplate", E | M | S | N,
-             LIKE(INTO, "ContainerSpec", E | M | S, container_spec),
+             LIKE(INTO, "ContainerSpec", E | M | S | N, container_spec),
              ROW(ANY, "Networks", N | X)),
         ROW(ANY, "Networks", N | X),
         { 0 },
@@ -149,7 +149,7 @@ static const struct redact_step service[] = {
 
 static const struct redact_step task[] = {
         DEEP(INTO, "Spec", E | M | S | N,
-             LIKE(INTO, "ContainerSpec", E | M | S, container_spec),
+             LIKE(INTO, "ContainerSpec", E | M | S | N, container_spec),
              ROW(ANY, "Networks", N | X)),
         ROW(STR, "ServiceID", N),
         ROW(STR, "NodeID", N),
@@ -340,7 +340,6 @@ const struct redact_row redact_rows[] = {
         { "/images/{}/history", REDACT_ARRAY, E | X, image_history },
         { "/libpod/containers/json", REDACT_ARRAY, M | N, libpod_entry },
         { "/libpod/containers/{1}/json", REDACT_OBJECT, E | M | N | S | H, libpod_container_inspect },
-        { "/libpod/pods/json", REDACT_ARRAY, M | N, libpod_entry },
         { "/libpod/pods/{1}/json", REDACT_OBJECT, E | M | N, libpod_pod_inspect },
         { "/libpod/networks/json", REDACT_ARRAY, N, libpod_network },
         { "/libpod/networks/{1}/json", REDACT_OBJECT, N, libpod_network },
