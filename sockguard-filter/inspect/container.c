@@ -6,7 +6,6 @@
 /* POST /containers/create and /containers/{id}/start (chapter 03, sections 2 and 11). */
 
 #define CREATE_LIMIT (1024u * 1024)
-#define START_IGNORED_MAX 7u /* bytes of a start body that the daemon does not look at in any API version */
 
 #define OPTION(key) "request_body.container_create." key
 
@@ -21,7 +20,6 @@ static const struct json_field volume_fields[] = {
 };
 
 static const struct json_field tmpfs_fields[] = { JSON_FIELD(struct tmpfs_options, options, "Options", JSON_K_STRING_LISTS) };
-static const struct json_field bind_fields[] = { JSON_FIELD(struct bind_options, propagation, "Propagation", JSON_K_STRING) };
 
 static const struct json_field mount_fields[] = {
         JSON_FIELD(struct create_mount, type, "Type", JSON_K_STRING),
@@ -29,7 +27,7 @@ static const struct json_field mount_fields[] = {
         JSON_NESTED(struct create_mount, volume, "VolumeOptions", JSON_K_OPT_STRUCT, struct volume_options, volume_fields),
         JSON_NESTED(struct create_mount, image, "ImageOptions", JSON_K_OPT_STRUCT, struct subpath_options, subpath_fields),
         JSON_NESTED(struct create_mount, tmpfs, "TmpfsOptions", JSON_K_OPT_STRUCT, struct tmpfs_options, tmpfs_fields),
-        JSON_NESTED(struct create_mount, bind, "BindOptions", JSON_K_OPT_STRUCT, struct bind_options, bind_fields),
+        JSON_FIELD(struct create_mount, bind, "BindOptions", JSON_K_VALUE),
 };
 
 static const struct json_field device_fields[] = { JSON_FIELD(struct create_device, path, "PathOnHost", JSON_K_STRING) };
@@ -333,23 +331,26 @@ static void precheck_create(const struct inspect_input *in, struct inspect_resul
 }
 
 /*
- * Below API 1.24 the body of a start is a HostConfig. What the daemon ignores in every version, an empty object of a known short
- * length, is what some clients always send.
+ * Below API 1.24 the body of a start is a HostConfig. Some clients always send an empty object, which says nothing: it goes no
+ * further than here.
  */
 static void inspect_start(const struct inspect_input *in, struct inspect_result *r) {
-        struct slice text = unicode_trim(in->body);
-
         if (in->body.len == 0)
                 return;
-        if (in->body.len <= START_IGNORED_MAX && in->head && in->head->framing == HTTP_BODY_LENGTH && slice_eq(text, SLICE("{}")))
+        if (slice_eq(unicode_trim(in->body), SLICE("{}"))) {
+                r->has_new_body = true;
+                r->new_body = SLICE("");
                 return;
+        }
         inspect_deny(in, r, "", SLICE(""), NULL, "starting a container with a body is not allowed");
 }
 
 const struct inspector inspect_container_rows[] = {
-        { HTTP_POST, "/containers/create", INSPECT_JSON, CREATE_LIMIT, inspect_create, .precheck = precheck_create, .name = "container create" },
+        { HTTP_POST, "/containers/create", INSPECT_JSON, CREATE_LIMIT, inspect_create, .precheck = precheck_create,
+          .refuse_large = true, .name = "container create" },
         { HTTP_POST, "/containers/{}/start", INSPECT_RAW, CREATE_LIMIT, inspect_start, .name = "container start" },
-        { HTTP_POST, "/containers/{}/update", INSPECT_JSON, CREATE_LIMIT, inspect_container_update, .name = "container update" },
+        { HTTP_POST, "/containers/{}/update", INSPECT_JSON, CREATE_LIMIT, inspect_container_update, .refuse_large = true,
+          .name = "container update" },
         { HTTP_POST, "/libpod/containers/{}/update", INSPECT_RAW, CREATE_LIMIT, inspect_libpod_update, .name = "libpod container update" },
         { .pattern = NULL },
 };

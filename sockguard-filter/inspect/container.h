@@ -22,16 +22,12 @@ struct tmpfs_options {
         struct json_string_lists options;
 };
 
-struct bind_options {
-        struct slice propagation;
-};
-
 struct create_mount {
         struct slice type, source;
         struct volume_options *volume;
         struct subpath_options *image;
         struct tmpfs_options *tmpfs;
-        struct bind_options *bind;
+        struct json_value bind; /* BindOptions; any type */
 };
 
 struct create_device {

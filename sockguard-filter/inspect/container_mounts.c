@@ -29,7 +29,7 @@ static bool source_allowed(const struct inspect_input *in, struct inspect_result
         if (source.len == 0)
                 return true;
         if (source.at[0] != '/') {
-                if (may_name_volume && slice_find(source, '/') < 0)
+                if (may_name_volume && slice_find(source, '/') < 0 && !slice_eq(source, SLICE(".")) && !slice_eq(source, SLICE("..")))
                         return true;
                 return deny_at(in, r, at, source, NULL, "bind mounts need an absolute source");
         }
@@ -77,8 +77,8 @@ bool check_binds(const struct inspect_input *in, const struct container_create *
                         continue;
                 if (!source_allowed(in, r, (struct place) { "/HostConfig/Mounts", i, "/Source" }, mounts[i].source, false))
                         return false;
-                if (mounts[i].bind && !propagation_allowed(in, r, (struct place) { "/HostConfig/Mounts", i, "/BindOptions/Propagation" },
-                                                           mounts[i].bind->propagation))
+                if (!propagation_allowed(in, r, (struct place) { "/HostConfig/Mounts", i, "/BindOptions/Propagation" },
+                                         json_string(json_member(mounts[i].bind, SLICE("Propagation")), in->arena)))
                         return false;
         }
         return true;

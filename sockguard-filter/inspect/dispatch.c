@@ -145,9 +145,16 @@ static enum stage_result refuse(struct exchange *x, const struct inspect_result 
         return exchange_deny(x, code, status, ANSWER_POLICY, "%.*s", SLICE_ARG(r->reason));
 }
 
-static enum stage_result too_large(struct exchange *x, bool mutation, uint64_t limit) {
-        return exchange_deny(x, mutation ? REASON_mutation_request_too_large : REASON_request_body_too_large, 413, ANSWER_POLICY,
-                             "the request body is larger than %llu bytes", (unsigned long long) limit);
+static enum stage_result too_large(struct exchange *x, const struct inspector *row, bool mutation) {
+        enum rollout_mode mode = x->mode;
+        enum stage_result r;
+
+        if (row->refuse_large)
+                x->mode = MODE_ENFORCE;
+        r = exchange_deny(x, mutation ? REASON_mutation_request_too_large : REASON_request_body_too_large, 413, ANSWER_POLICY,
+                          "the request body is larger than %llu bytes", (unsigned long long) row->limit);
+        x->mode = mode;
+        return r;
 }
 
 static const char *read_failure(int r) {
@@ -213,7 +220,7 @@ static enum stage_result facts_first(struct exchange *x, const struct inspector 
         }
         r = x->ops->body_spool(x, row->limit, &fd, &size);
         if (r == -EFBIG)
-                return too_large(x, false, row->limit);
+                return too_large(x, row, false);
         if (r < 0)
                 return fail(x, read_failure(r));
         if (size) {
@@ -261,7 +268,7 @@ static enum stage_result mutate(struct exchange *x, const struct inspector *row,
                 x->body = in->body = r.new_body;
                 x->body_changed = true;
                 if (in->body.len > row->limit)
-                        return too_large(x, false, row->limit);
+                        return too_large(x, row, false);
         }
         *ret_stop = false;
         return STAGE_NEXT;
@@ -324,7 +331,7 @@ enum stage_result stage_inspect(struct exchange *x) {
         } else if (row->media != INSPECT_NO_BODY && has_body(x)) {
                 e = x->ops->body_buffer(x, (size_t) row->limit);
                 if (e == -EFBIG)
-                        return too_large(x, surface != MUTATE_NOTHING, row->limit);
+                        return too_large(x, row, surface != MUTATE_NOTHING);
                 if (e < 0)
                         return fail(x, read_failure(e));
                 in.body = x->body;

@@ -240,8 +240,8 @@ static void inspect_exec_start(const struct inspect_input *in, struct inspect_re
 }
 
 const struct inspector inspect_exec_rows[] = {
-        { HTTP_POST, "/containers/{}/exec", INSPECT_JSON, EXEC_LIMIT, inspect_exec_create, .name = "exec create" },
-        { HTTP_POST, "/libpod/containers/{}/exec", INSPECT_JSON, EXEC_LIMIT, inspect_exec_create, .name = "libpod exec create" },
+        { HTTP_POST, "/containers/{}/exec", INSPECT_JSON, EXEC_LIMIT, inspect_exec_create, .refuse_large = true, .name = "exec create" },
+        { HTTP_POST, "/libpod/containers/{}/exec", INSPECT_JSON, EXEC_LIMIT, inspect_exec_create, .refuse_large = true, .name = "libpod exec create" },
         { HTTP_POST, "/exec/{}/start", INSPECT_NO_BODY, 0, inspect_exec_start, .lookup = lookup_exec, .name = "exec start" },
         { HTTP_POST, "/libpod/exec/{}/start", INSPECT_NO_BODY, 0, inspect_exec_start, .lookup = lookup_exec, .name = "libpod exec start" },
         { .pattern = NULL },

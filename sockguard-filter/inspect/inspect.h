@@ -76,6 +76,7 @@ struct inspector {
         bool (*lookup)(const struct inspect_input *in, struct slice *ret_path_and_query);
         /* INSPECT_ARCHIVE: arguments for sockguard-unpack; false: the body need not be looked at (it streams through). */
         bool (*unpack_arguments)(const struct inspect_input *in, const char **argv, size_t room);
+        bool refuse_large;         /* 413 in every mode (chapter 03, 1.2); others stream on in warn and audit */
         const char *name;
 };
 

@@ -13,6 +13,13 @@ libcore_a_SOURCES += \
 	sockguard-filter/inspect/reference.c \
 	sockguard-filter/inspect/update.c
 
+CHECK_INSPECT = libconfig.a libcore.a $(YAML_LIBS) $(CJSON_LIBS) $(SECCOMP_LIBS) $(GNUTLS_LIBS)
+check_PROGRAMS += tests/unit/test-container tests/unit/test-mutation
+tests_unit_test_container_SOURCES = tests/unit/test-container.c tests/unit/check.h tests/unit/inspect.h
+tests_unit_test_container_LDADD = $(CHECK_INSPECT)
+tests_unit_test_mutation_SOURCES = tests/unit/test-mutation.c tests/unit/check.h tests/unit/inspect.h
+tests_unit_test_mutation_LDADD = $(CHECK_INSPECT)
+
 # Everything beside containers.
 libcore_a_SOURCES += \
 	sockguard-filter/inspect/archive.c \
