@@ -84,8 +84,8 @@ class Spawner(threading.Thread):
                 p = subprocess.Popen(self.argv, stdin=fd, stdout=fd, stderr=self.stderr, env=e)
             else:
                 e["LISTEN_FDS"] = "1"
-                wrap = ["/bin/sh", "-c", 'exec 3<&%d %d<&-; LISTEN_PID=$$ exec "$@"' % (fd, fd), "sh", *self.argv] if fd != 3 else \
-                       ["/bin/sh", "-c", 'LISTEN_PID=$$ exec "$@"', "sh", *self.argv]
+                wrap = ["/bin/bash", "-c", 'exec 3<&%d %d<&-; LISTEN_PID=$$ exec "$@"' % (fd, fd), "sh", *self.argv] if fd != 3 else \
+                       ["/bin/bash", "-c", 'LISTEN_PID=$$ exec "$@"', "sh", *self.argv]
                 p = subprocess.Popen(wrap, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self.stderr, env=e, pass_fds=[fd])
             c.close()
             self.procs.append(p)
