@@ -1,4 +1,17 @@
 # Sources and tests of sockguard-filter/tls, and the endpoints that it dials.
 libcore_a_SOURCES += \
 	sockguard-filter/filter/endpoint.c sockguard-filter/filter/endpoint.h \
-	sockguard-filter/tls/dialler.c sockguard-filter/tls/dialler.h
+	sockguard-filter/tls/dialler.c sockguard-filter/tls/dialler.h \
+	sockguard-filter/tls/handover.c sockguard-filter/tls/handover.h
+
+pkglibexec_PROGRAMS += sockguard-tls
+sockguard_tls_SOURCES = \
+	sockguard-filter/tls/client.c sockguard-filter/tls/client.h \
+	sockguard-filter/tls/leaf.c sockguard-filter/tls/leaf.h \
+	sockguard-filter/tls/main.c \
+	sockguard-filter/tls/relay.c sockguard-filter/tls/relay.h \
+	sockguard-filter/tls/report.c sockguard-filter/tls/report.h \
+	sockguard-filter/tls/sandbox.c sockguard-filter/tls/sandbox.h \
+	sockguard-filter/tls/server.c sockguard-filter/tls/server.h
+sockguard_tls_CPPFLAGS = $(AM_CPPFLAGS) $(GNUTLS_CFLAGS)
+sockguard_tls_LDADD = libcore.a $(GNUTLS_LIBS)

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SOCKGUARD_TLS_SERVER_H
+#define SOCKGUARD_TLS_SERVER_H
+
+#include "base/arena.h"
+#include "identity/certificate.h"
+#include "tls/relay.h"
+
+#define HANDSHAKE_NS (5ull * 1000000000ull) /* from accept to the client's Finished (chapter 02, 13) */
+#define CHAIN_MAX 8u                        /* certificates from the leaf to the trusted one */
+
+/* What a listener needs to answer a handshake. */
+struct tls_server {
+        const struct policy *policy;
+        struct certificate_selectors selectors;
+        gnutls_certificate_credentials_t credentials;
+        gnutls_priority_t priority;
+        bool kernel; /* the kernel offers kTLS */
+};
+
+/* The TLS settings of a listener: `default` in a policy without `listeners:`. 0; -ENOENT no such listener, or no TLS there. */
+int tls_server_settings(const struct policy *p, struct slice listener, const struct opt_tls **ret, struct error *e);
+
+/* Reads certificate, key and client CA. 0; -ENOENT no such listener or it has no TLS; other negative errno. */
+int tls_server_load(const struct policy *p, struct slice listener, struct tls_server *ret, struct error *e);
+
+/* Why a connection was refused: a word for tools, a sentence for people. Static texts. */
+struct tls_refusal {
+        const char *code, *why;
+};
+
+/*
+ * Handshake with a client. 0: it holds a key whose certificate was verified and selected, *ret_certificate (in `a`) is the leaf.
+ * -EACCES: refused, *ret_why says why, whatever was due to the peer was sent. `t` must be zeroed and must not move.
+ */
+int tls_server_accept(const struct tls_server *s, int fd, uint64_t deadline, struct arena *a, struct tls_stream *t,
+                      struct peer_certificate *ret_certificate, struct tls_refusal *ret_why);
+
+#endif
