@@ -9,7 +9,6 @@ libcore_a_SOURCES += \
 	sockguard-filter/inspect/guard.c \
 	sockguard-filter/inspect/inspect.h \
 	sockguard-filter/inspect/mutation.c \
-	sockguard-filter/inspect/pending.c \
 	sockguard-filter/inspect/reference.c \
 	sockguard-filter/inspect/update.c
 
@@ -29,6 +28,8 @@ libcore_a_SOURCES += \
 	sockguard-filter/inspect/facts.c sockguard-filter/inspect/facts.h \
 	sockguard-filter/inspect/image.c \
 	sockguard-filter/inspect/judge.c sockguard-filter/inspect/judge.h \
+	sockguard-filter/inspect/libpod.c sockguard-filter/inspect/libpod.h \
+	sockguard-filter/inspect/libpod_parts.c sockguard-filter/inspect/libpod_pod.c \
 	sockguard-filter/inspect/network.c \
 	sockguard-filter/inspect/node.c \
 	sockguard-filter/inspect/plugin.c \
