@@ -73,11 +73,11 @@ same("run -i passes a megabyte unharmed", "docker run --rm -i %s busybox sha256s
 same("run keeps stdout and stderr apart", "docker run --rm %s busybox sh -c 'echo out; echo err >&2' 2>$T/err; cat $T/err | sed s/^/E:/" % NET, want=(0, "E:err"))
 same("exec runs a command and its exit code", "docker run -d --name $N %s busybox sleep 60 >/dev/null; docker exec $N sh -c 'echo in; exit 5'" % NET, want=(5, "in"))
 same("exec -i passes stdin", "docker run -d --name $N %s busybox sleep 60 >/dev/null; docker exec -i $N cat" % NET, data=b"typed", want=(0, "typed"))
-same("attach sees the output", "docker run -d -i --name $N %s busybox sh -c 'read x; echo got $x' >/dev/null; echo word | docker attach $N" % NET, want=(0, "got word"))
+same("attach sees the output", "docker run -d -i --name $N %s busybox sh -c 'read x; echo got $x' >/dev/null; (sleep 1; echo word; sleep 1) | docker attach $N" % NET, want=(0, "got word"))
 same("logs", "docker run --name $N %s busybox sh -c 'echo a; echo b >&2' >/dev/null 2>&1; docker logs $N 2>&1 | sort" % NET, want=(0, "a\nb"))
 same("logs -f follows until the end", "docker run -d --name $N %s busybox sh -c 'for i in 1 2 3; do echo $i; sleep 0.3; done' >/dev/null; docker logs -f $N" % NET, want=(0, "1\n2\n3"))
 same("wait gives the code", "docker run -d --name $N %s busybox sh -c 'sleep 0.5; exit 9' >/dev/null; docker wait $N" % NET, want=(0, "9"))
-same("top", "docker run -d --name $N %s busybox sleep 61 >/dev/null; docker top $N -o args | grep -c 'sleep 61'" % NET, want=(0, "1"))
+same("top", "docker run -d --name $N %s busybox sleep 61 >/dev/null; docker top $N -o pid,args | grep -c 'sleep 61'" % NET, want=(0, "1"))
 same("stats --no-stream", "docker run -d --name $N %s busybox sleep 60 >/dev/null; docker stats --no-stream --format '{{.Name}}' $N" % NET, want=(0, "NAME"))
 same("events of the past", "docker run --name $N %s busybox true; docker events --since 5m --until 0s --filter container=$N --format '{{.Action}}' | sort | uniq" % NET, want=(0, "create"))
 same("events as they happen", "timeout 20 docker events --filter container=$N --filter event=die --format '{{.Action}}' > $T/ev & p=$!; sleep 1; docker run --name $N %s busybox true; sleep 0.7; kill $p; cat $T/ev" % NET, want=(0, "die"))
@@ -88,7 +88,7 @@ same("save and load", "docker tag busybox $N:t && docker save $N:t -o $T/i.tar &
 same("build (classic builder)", "mkdir -p $T/b; printf 'FROM busybox\\nRUN echo built > /built\\nCOPY x /x\\n' > $T/b/Dockerfile; echo x > $T/b/x; docker build -q --network none -t $N:t $T/b >/dev/null 2>&1; docker run --rm %s $N:t cat /built /x" % NET, want=(0, "built\nx"))
 same("inspect", "docker create --name $N %s busybox true >/dev/null; docker inspect -f '{{.Path}} {{.HostConfig.NetworkMode}}' $N" % NET, want=(0, "true none"))
 same("update", "docker run -d --name $N %s busybox sleep 60 >/dev/null; docker update -q --pids-limit 99 $N >/dev/null 2>&1; docker inspect -f '{{.HostConfig.PidsLimit}}' $N" % NET)
-same("commit", "docker run --name $N %s busybox touch /c; docker commit -q $N $N:t >/dev/null; docker run --rm %s $N:t ls /c" % (NET, NET), want=(0, "/c"))
+same("commit", "docker run --name $N %s busybox touch /c; docker commit $N $N:t >/dev/null; docker run --rm %s $N:t ls /c" % (NET, NET), want=(0, "/c"))
 same("diff", "docker run --name $N %s busybox touch /dd; docker diff $N | grep dd" % NET, want=(0, "A /dd"))
 same("volumes", "docker volume create $N; docker volume ls -q | grep $N; docker volume rm $N", want=(0, "NAME"))
 same("kill and ps", "docker run -d --name $N %s busybox sleep 60 >/dev/null; docker kill $N >/dev/null; docker ps -a --filter name=$N --format '{{.Status}}' | cut -c1-12" % NET, want=(0, "Exited (137)"))
@@ -126,8 +126,8 @@ sg.check("docker: run -it on a terminal", t[0][:2] == t[1][:2] == (4, True), t)
 before = len(guard.log())
 with concurrent.futures.ThreadPoolExecutor(50) as ex:
     t0 = time.monotonic()
-    res = list(ex.map(lambda i: sh(SIDES[1][1], "docker ps -q | wc -l; docker version -f '{{.Server.Version}}'", name="p%d" % i)[:2], range(50)))
-sg.check("docker: 50 clients at once", len({r[1].split(b"\n")[1] for r in res}) == 1 and all(r[0] == 0 for r in res), res)
+    res = list(ex.map(lambda i: sh(SIDES[1][1], "export DOCKER_API_VERSION=1.41; docker ps -q >/dev/null && docker version -f '{{.Server.Version}}'", name="p%d" % i), range(50)))
+sg.check("docker: 50 clients at once", len({r[1] for r in res}) == 1 and all(r[0] == 0 for r in res), [r for r in res if r[0]][:3])
 sg.check("every request of theirs has its record", len(guard.wait_log(before + 100, 10)) >= before + 100)
 
 try:
@@ -135,7 +135,7 @@ try:
     out = []
     for side, host in SIDES:
         c = sdk.DockerClient(base_url=host, timeout=60)
-        box = c.containers.run("busybox", ["sh", "-c", "echo sdk; sleep 30"], detach=True, network_mode="none", name="sgcli-sdk-" + side, labels={"a": "b"})
+        box = c.containers.run("busybox", ["sh", "-c", "echo sdk; sleep 30"], detach=True, network_mode="none", name="sgcli-sdk-%s-%d" % (side, os.getpid()), labels={"a": "b"})
         r = box.exec_run(["sh", "-c", "echo x; exit 3"])
         code, sock = box.exec_run(["cat"], stdin=True, socket=True)
         s = getattr(sock, "_sock", sock)
