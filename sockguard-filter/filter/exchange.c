@@ -27,12 +27,10 @@ enum stage_result exchange_deny(struct exchange *x, enum reason_code code, int s
         va_end(ap);
 
         if (reason_is_softened(code) && x->profile_selected && (x->mode == MODE_WARN || x->mode == MODE_AUDIT)) {
-                /* The first would-be denial is the one the record keeps (chapter 02, 1.2). */
-                if (v->decision != DECISION_WOULD_DENY) {
-                        v->decision = DECISION_WOULD_DENY;
-                        v->code = code;
-                        v->reason = reason;
-                }
+                /* An allow does not erase it (stage_rules); the record names the last of several (chapter 06, 2; chapter 03, 11, item 6). */
+                v->decision = DECISION_WOULD_DENY;
+                v->code = code;
+                v->reason = reason;
                 return STAGE_NEXT;
         }
         v->decision = DECISION_DENY;

@@ -216,7 +216,7 @@ static const struct json_field service_fields[] = {
 static enum stage_result guard_rollback(struct guard *g, bool previous) {
         const struct http_query *query = g->in.query;
         struct service_state state = { 0 };
-        uint64_t version, index;
+        uint64_t version, index = 0;
         struct slice text;
         enum stage_result r;
         bool stop;
@@ -226,7 +226,9 @@ static enum stage_result guard_rollback(struct guard *g, bool previous) {
         r = read_state(g, "/services/", "", "/update", service_fields, sizeof(service_fields) / sizeof(service_fields[0]), &state, &stop);
         if (stop)
                 return r;
-        if (json_uint64(state.version.index, &index) < 0 || index != version)
+        if (state.version.index.type > JSON_NULL && json_uint64(state.version.index, &index) < 0)
+                return refuse(g, REASON_resource_limit_policy_lookup_failed, 502, "lookup_failed", "the present state could not be read");
+        if (state.version.index.type <= JSON_NULL || index != version)
                 return refuse(g, REASON_resource_limit_policy_state_changed, 409, "state_changed", "the service has changed meanwhile");
         if ((previous ? state.previous : state.spec).task.resources.limits.nano_cpus <= 0)
                 return deny(g, "cpu");
@@ -249,8 +251,10 @@ static enum stage_result guard_service(struct guard *g, bool update) {
                 .evaluated = true, .kind = "service", .operation = update ? "update" : "create", .source = "request",
                 .requirements = inspect_limits_text(&g->in, &want),
         };
-        if (update && http_query_count(g->in.query, SLICE("rollback")) > 1)
+        if (update && http_query_count(g->in.query, SLICE("rollback")) > 1) {
+                record->operation = "manual_rollback";
                 return invalid(g, "the rollback parameter must not be repeated");
+        }
         if (update)
                 (void) http_query_get(g->in.query, SLICE("rollback"), &rollback);
         r = read_body(g, spec_fields, sizeof(spec_fields) / sizeof(spec_fields[0]), &spec, &stop);
