@@ -116,6 +116,20 @@ static struct slice authority_cut(struct slice rest, struct slice *ret_path) {
         return slice_upto(rest, n);
 }
 
+/* Query and fragment dropped. */
+static void drop_query(struct slice *path) {
+        for (size_t i = 0; i < path->len; i++)
+                if (path->at[i] == '?' || path->at[i] == '#')
+                        path->len = i;
+}
+
+static bool has_escaped_nul(struct slice s) {
+        for (; s.len; s = slice_from(s, 1))
+                if (slice_starts(s, SLICE("%00")))
+                        return true;
+        return false;
+}
+
 static struct slice without_user(struct slice authority) {
         ssize_t at = slice_rfind(authority, '@');
 
@@ -154,7 +168,10 @@ const char *upstream_address_parse(struct slice text, struct upstream_address *r
                         return "must name a socket: unix:///path";
                 if (rest.at[0] != '/')
                         return "must not name a host: unix:///path has three slashes";
-                ret->is_unix = true;
+                drop_query(&rest);
+                if (!uri_bytes_valid(rest) || has_escaped_nul(rest))
+                        return "has a broken % escape";
+                ret->is_unix = ret->escaped = true;
                 ret->path = rest;
                 return NULL;
         }
@@ -167,7 +184,7 @@ const char *upstream_address_parse(struct slice text, struct upstream_address *r
                 return "must name a host";
         if (host_port_split(authority, &ret->host, &ret->port) < 0 || ret->port.len == 0)
                 return "must name a host and a port";
-        if (!authority_valid(authority) || !uri_bytes_valid(ret->host) || !port_valid(ret->port))
+        if (!authority_valid(authority) || slice_find(ret->host, '%') >= 0 || !uri_bytes_valid(ret->host) || !port_valid(ret->port))
                 return "must name a host and a port from 0 to 65535";
         ret->authority = authority;
         return NULL;

@@ -60,11 +60,12 @@ static void check_costs(struct config *c, struct opt_rate *rate, double burst) {
 }
 
 static void check_limits(struct config *c, struct opt_limits *l) {
-        static const char *const priorities[] = { "", "low", "normal", "high", NULL };
+        static const char *const priorities[] = { "low", "normal", "high", NULL };
         struct opt_rate *rate = list_of(c, l->rate, struct opt_rate);
         struct opt_concurrency *cap = list_of(c, l->concurrency, struct opt_concurrency);
 
-        check_word_loosely(c, &l->priority, priorities);
+        if (l->priority.len)
+                check_word_loosely(c, &l->priority, priorities);
         if (l->rate.n) {
                 double burst = rate->burst == 0 ? rate->tokens_per_second : rate->burst;
 

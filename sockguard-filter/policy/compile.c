@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/unicode.h"
+#include "http/target.h"
 #include "policy/address.h"
 #include "policy/config.h"
 #include "policy/layout.h"
@@ -106,6 +107,8 @@ static void compile_endpoint(struct config *c, struct policy_endpoint *to, struc
 
         upstream_address_parse(unicode_trim(text), &a);
         if (a.is_unix) {
+                if (a.escaped && http_percent_decode(a.path, &c->arena, &a.path) < 0)
+                        a.path = SLICE("/"); /* was checked: cannot happen, and then nothing listens there */
                 to->kind = ENDPOINT_UNIX;
                 to->path = builder_str(&c->blob, a.path);
                 to->display = builder_str(&c->blob, arena_printf(&c->arena, "unix://%.*s", SLICE_ARG(a.path)));

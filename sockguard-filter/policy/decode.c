@@ -284,9 +284,15 @@ static void decode_optional(struct config *c, const struct opt_row *row, struct 
 
         if (n->kind != NODE_MAP)
                 return wrong(c, n, path, "a mapping is wanted");
-        /* Outside lists an empty mapping is as good as none. */
-        if (n->n == 0 && !below_list(path))
-                return;
+        /* Outside lists a mapping without values is as good as none. */
+        if (!below_list(path)) {
+                bool empty = true;
+
+                for (uint32_t i = 0; i < n->n; i++)
+                        empty &= node_is_null(n->entries[i].value);
+                if (empty)
+                        return;
+        }
         at = builder_array(&c->blob, 1, row->inner->size, field);
         put(c, field, n);
         decode_element(c, row->inner, at, n, path, strict);

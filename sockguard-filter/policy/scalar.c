@@ -40,14 +40,12 @@ static int parse_magnitude(struct slice text, bool loose, bool *ret_negative, ui
                 text = slice_from(text, 1);
         }
         if (text.len > 1 && text.at[0] == '0') {
-                char c = text.at[1];
+                char letter = (char) (text.at[1] | 32);
 
-                base = c == 'x' || c == 'X' ? 16 : c == 'o' || c == 'O' ? 8 : c == 'b' || c == 'B' ? 2 : 8;
+                base = letter == 'x' ? 16 : letter == 'b' ? 2 : 8;
                 after_digit = true; /* 0x_1: an underscore may follow the prefix */
-                if (!is_digit(c) && c != '_')
+                if (letter == 'x' || letter == 'o' || letter == 'b')
                         text = slice_from(text, 2);
-                else
-                        any = true;
         }
         if (text.len == 0)
                 return -EINVAL;
