@@ -9,7 +9,8 @@ sockguard_ctl_SOURCES = \
 	sockguard-filter/ctl/log.c sockguard-filter/ctl/log.h sockguard-filter/ctl/page.c \
 	sockguard-filter/ctl/publish.c \
 	sockguard-filter/ctl/reload.c sockguard-filter/ctl/watch.c sockguard-filter/ctl/worker.c \
-	sockguard-filter/ctl/verb_run.c \
+	sockguard-filter/ctl/verb_run.c sockguard-filter/ctl/verb_status.c sockguard-filter/ctl/verb_top.c \
+	sockguard-filter/ctl/view.c sockguard-filter/ctl/view.h \
 	sockguard-filter/ctl/verb_compile.c \
 	sockguard-filter/ctl/verb_match.c \
 	sockguard-filter/ctl/verb_validate.c \

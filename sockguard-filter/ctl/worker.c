@@ -84,6 +84,7 @@ static uint32_t judge(struct work *w, struct work_result *r, struct strbuf *out)
         struct slice image;
         struct error e;
         char path[300];
+        int k;
 
         if (load(w, w->text, w->from_file, &next) < 0) {
                 if (!next)
@@ -94,13 +95,14 @@ static uint32_t judge(struct work *w, struct work_result *r, struct strbuf *out)
         }
         if (w->running.at && load(w, w->running, false, &running) == 0 && config_diff(running, next, out) > 0)
                 return WORK_IMMUTABLE;
-        if (config_check(next) < 0 || config_compile(next, w->generation, &image) < 0) {
+        k = config_check(next);
+        r->compat = config_compat_active(next);
+        if (k < 0 || config_compile(next, w->generation, &image) < 0) {
                 add_problems(next, w->hide_files, out);
                 return WORK_VALIDATION;
         }
         r->rules = config_root(next)->rules.n;
         r->profiles = config_root(next)->clients.profiles.n;
-        r->compat = config_compat_active(next);
         config_sha256(next, r->sha256);
         if (w->kind == WORK_CANDIDATE)
                 return WORK_OK;

@@ -211,14 +211,7 @@ static size_t read_head(struct connection *c, struct http_head *head, uint64_t *
 
 /* Whatever changed since the last request is obeyed by this one. */
 static void refresh(struct connection *c) {
-        if (state_retired(&c->state)) {
-                char dir[sizeof(c->state.dir)];
-                struct error e;
-
-                memcpy(dir, c->state.dir, sizeof(dir));
-                state_detach(&c->state);
-                (void) state_attach(dir, &c->state, &e);
-        }
+        state_refresh(&c->state);
         (void) policy_source_refresh(&c->source, &c->state);
 }
 
@@ -246,6 +239,7 @@ static void begin_exchange(struct connection *c, const struct http_head *head, u
                 .listener_is_tcp = c->listener_is_tcp,
                 .caller = &c->caller,
                 .state = &c->state,
+                .telemetry = &c->telemetry,
                 .ops = &connection_ops,
                 .ops_arg = c,
                 .policy = c->source.loaded ? &c->source.policy : NULL,

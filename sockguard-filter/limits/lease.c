@@ -262,6 +262,15 @@ bool lease_acquire(struct state *s, uint32_t counter, uint32_t limit, bool alway
         return true;
 }
 
+bool lease_is_full(struct state *s, uint32_t counter, uint32_t limit) {
+        state_word *word = counter_at(s->map, counter);
+
+        if (lease_count(atomic_load(word)) < limit)
+                return false;
+        reap_counter(s, counter);
+        return lease_count(atomic_load(word)) >= limit;
+}
+
 void lease_release(struct state *s, uint32_t counter) {
         if (s->lease >= 0)
                 give_back(s->map, (uint32_t) s->lease, counter == LEASE_COUNTER_GLOBAL);

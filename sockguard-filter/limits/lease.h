@@ -49,6 +49,9 @@ void lease_drop(struct state *s);
  */
 bool lease_acquire(struct state *s, uint32_t counter, uint32_t limit, bool always, uint32_t *ret_count);
 
+/* Would lease_acquire() refuse now? Dead holders are cleaned up before yes is said. Changes nothing else. */
+bool lease_is_full(struct state *s, uint32_t counter, uint32_t limit);
+
 /* Gives back what the slot holds in the counter's kind; nothing if it holds nothing. */
 void lease_release(struct state *s, uint32_t counter);
 

@@ -16,3 +16,7 @@ tests_unit_test_lease_SOURCES = tests/unit/test-lease.c tests/unit/check.h
 tests_unit_test_lease_LDADD = libcore.a
 tests_unit_test_metrics_SOURCES = tests/unit/test-metrics.c tests/unit/check.h
 tests_unit_test_metrics_LDADD = libcore.a
+
+noinst_PROGRAMS += tests/bench/bench-state
+tests_bench_bench_state_SOURCES = tests/bench/state.c
+tests_bench_bench_state_LDADD = libcore.a

@@ -181,6 +181,7 @@ void metrics_begin(struct exchange *x) {
         }
         l = &x->state->map->leases[x->state->lease];
         state_set(&l->generation, state_generation(x->state));
+        state_set(&l->route, (uint64_t) method_number(x) << 16 | route_slot(x));
         state_set(&l->active_ms, state_now_ms() | 1);
 }
 

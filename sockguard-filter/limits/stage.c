@@ -21,6 +21,7 @@ struct limits_view {
 };
 
 #define ANONYMOUS SLICE("_anonymous")
+#define CAP_TEXT "too many requests of this profile are running"
 
 static enum priority priority_of(const struct policy *p, const struct opt_limits *l) {
         struct slice s = unicode_trim(policy_str(p, l->priority));
@@ -157,8 +158,21 @@ static enum stage_result pass_gate(struct exchange *x, const struct limits_view 
         return throttled(x, v, &facts, GATE_GLOBAL, 0, "too many requests are running for this priority");
 }
 
+static uint32_t bounded(int64_t max) {
+        return max > (1 << 20) - 2 ? (1u << 20) - 2 : (uint32_t) max;
+}
+
+/*
+ * Would the request pass the gate only to be stopped by the cap? Then it must not take a place at the gate for that moment: another
+ * profile's request would be refused there for nothing.
+ */
+static bool cap_alone_refuses(struct exchange *x, const struct limits_view *v, int64_t cap, int64_t gate) {
+        return !is_soft(x) && lease_is_full(x->state, v->slot, bounded(cap)) &&
+               !lease_is_full(x->state, LEASE_COUNTER_GLOBAL, threshold_of(v->priority, gate));
+}
+
 static enum stage_result pass_cap(struct exchange *x, const struct limits_view *v, int64_t max) {
-        uint32_t limit = max > (1 << 20) - 2 ? (1u << 20) - 2 : (uint32_t) max, now;
+        uint32_t limit = bounded(max), now;
         struct throttle_facts facts = { .code = REASON_concurrency_cap, .max_inflight = (uint64_t) max };
 
         x->holds_profile = admit(x, v->slot, limit, is_soft(x), &now);
@@ -167,7 +181,7 @@ static enum stage_result pass_cap(struct exchange *x, const struct limits_view *
         if (x->holds_profile && now <= limit)
                 return STAGE_NEXT;
         facts.current_inflight = now - (x->holds_profile ? 1 : 0);
-        return throttled(x, v, &facts, GATE_CAP, 0, "too many requests of this profile are running");
+        return throttled(x, v, &facts, GATE_CAP, 0, CAP_TEXT);
 }
 
 enum stage_result stage_limits(struct exchange *x) {
@@ -203,6 +217,12 @@ enum stage_result stage_limits(struct exchange *x) {
                                      "the shared state does not know this profile");
 
         r = rate ? pass_bucket(x, &v, rate) : STAGE_NEXT;
+        if (r == STAGE_NEXT && gate && cap && cap_alone_refuses(x, &v, cap->max_inflight, gate->max_inflight)) {
+                struct throttle_facts facts = { .code = REASON_concurrency_cap, .max_inflight = (uint64_t) cap->max_inflight };
+
+                facts.current_inflight = lease_count(state_get(&x->state->map->profiles[v.slot].inflight));
+                return throttled(x, &v, &facts, GATE_CAP, 0, CAP_TEXT);
+        }
         if (r == STAGE_NEXT && gate)
                 r = pass_gate(x, &v, gate->max_inflight);
         if (r == STAGE_NEXT && cap)

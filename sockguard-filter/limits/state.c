@@ -73,7 +73,6 @@ static int path_in(char *ret, size_t room, const char *dir, const char *name, st
 
 /* Is the mapped file one of ours, of this build and this boot? */
 static int header_check(const struct state_header *h, uint64_t size, struct error *e, const char *path) {
-        uint8_t boot[16];
 
         if (memcmp(h->magic, STATE_MAGIC, sizeof(h->magic)) != 0)
                 return error_set(e, -EBADMSG, "%s is not a state file", path);
@@ -82,9 +81,17 @@ static int header_check(const struct state_header *h, uint64_t size, struct erro
                 return error_set(e, -EBADMSG, "%s was written by another version of sockguard-ctl", path);
         if (h->checksum != header_checksum(h))
                 return error_set(e, -EBADMSG, "%s is damaged: its header does not match its checksum", path);
-        if (boot_id(boot) == 0 && memcmp(boot, h->boot_id, 16) != 0)
+        /* The cheap half of the question; the companion asks the other half (same_boot) before it adopts a file. To a filter
+         * an older boot's numbers could only refuse more: no clock goes forward in them, and their owners hold no locks. */
+        if (h->created_boot_ms > state_now_ms())
                 return error_set(e, -EBADMSG, "%s was written before this boot", path);
         return 0;
+}
+
+static bool same_boot(const struct state_header *h) {
+        uint8_t boot[16];
+
+        return boot_id(boot) < 0 || memcmp(boot, h->boot_id, 16) == 0;
 }
 
 static int map_file(int fd, const char *path, struct state_map **ret, struct error *e) {
@@ -159,6 +166,20 @@ void state_detach(struct state *s) {
         s->cached_policy = NULL;
 }
 
+void state_refresh(struct state *s) {
+        struct state next;
+        struct error e;
+
+        if (!state_retired(s))
+                return;
+        lease_drop(s);
+        if (s->lock_fd >= 0)
+                close(s->lock_fd);
+        (void) state_attach(s->dir, &next, &e);
+        next.optional = s->optional;
+        *s = next;
+}
+
 /* ---- the companion's side ---- */
 
 static int open_lock_file(const char *dir, mode_t mode, struct error *e) {
@@ -224,6 +245,7 @@ static int write_new(const char *dir, mode_t mode, struct state_map **ret, struc
         m->h.fingerprint = fingerprint();
         boot_id(m->h.boot_id);
         m->h.created_ns = clock_ns(CLOCK_REALTIME);
+        m->h.created_boot_ms = state_now_ms();
         m->h.checksum = header_checksum(&m->h);
         /* "No profile" is a profile of that name, so that whoever configures one limits the unprofiled (1.2). */
         if (state_profile_assign(m, SLICE("_anonymous"), 0) != 0)
@@ -274,10 +296,10 @@ int state_create(const char *dir, mode_t mode, struct state *ret, bool *ret_adop
                 r = map_file(fd, path, &ret->map, &why);
                 if (r == 0 && fchmod(fd, mode) < 0)
                         r = -errno;
-                if (r == 0 && state_get(&ret->map->h.retired) != 0) {
+                if (r == 0 && (state_get(&ret->map->h.retired) != 0 || !same_boot(&ret->map->h))) {
                         munmap(ret->map, sizeof(struct state_map));
                         ret->map = NULL;
-                        r = error_set(&why, -EBADMSG, "%s was retired", path);
+                        r = error_set(&why, -EBADMSG, "%s was retired, or written before this boot", path);
                 }
                 if (r == 0)
                         *ret_adopted = true;

@@ -12,13 +12,11 @@
  * of them. sockguard-ctl makes it; filters attach. Everything has a fixed place and a fixed size, nothing in it is a
  * pointer or a length that anybody walks by, every word is a C11 atomic, and nobody ever waits for anybody.
  *
- * Why a file and not a sealed memfd handed out over the control socket: measured on the project's machine, open + fstat +
- * mmap + close is 7 us where connect + SCM_RIGHTS + the companion's wake-up is 35 to 60 us (and more while it renders a
- * page), on every connection of a unit with Accept=yes; a filter that starts while the companion is down would have no
- * state at all; and a restarted companion takes a file over by its name. The price is that a file can be truncated by
- * whoever may write it. It is paid so: the filter closes the descriptor once mapped (its sandbox then has neither open nor
- * ftruncate), the companion survives SIGBUS and rebuilds the file (ctl/publish.c), and a filter that meets one dies,
- * which denies.
+ * Why a file and not a sealed memfd handed out over the control socket. It is not for speed: attaching by name (two opens,
+ * fstat, mmap) and receiving a descriptor from an idle companion both cost some 10 us (tests/bench/state.c). It is that a filter which starts while the companion is down still has its state, that a restarted
+ * companion takes the file over by its name, and that nothing on the way of a connection waits for the companion. The price is
+ * that a file can be truncated by whoever may write it. So it is allocated in full, the companion survives SIGBUS and
+ * replaces the file within a second (ctl/publish.c), and a filter that meets one dies, which denies.
  *
  * Beside it lies `leases`, empty: its bytes are what filters lock (lease.h).
  */
@@ -56,6 +54,7 @@ struct state_header {
         uint64_t fingerprint;      /* of the tables whose numbers are stored: another build's state is refused */
         uint8_t boot_id[16];       /* the boottime clock of the buckets starts again at every boot */
         uint64_t created_ns;       /* wall clock: sockguard_start_time_seconds */
+        uint64_t created_boot_ms;  /* boottime: a file from the future is one from before this boot */
         uint64_t checksum;         /* of the fields above */
 
         state_word generation STATE_LINE; /* of the policy in force; written last by the companion */
@@ -171,6 +170,12 @@ int state_attach(const char *dir, struct state *ret, struct error *e);
 
 /* Gives the lease back and unmaps. */
 void state_detach(struct state *s);
+
+/*
+ * Between two requests: changes over to the file that has taken this one's place, if one has. The old mapping stays, because
+ * others may hold pointers into it; that a file is replaced is rare. `map` is NULL afterwards if the new one is no good.
+ */
+void state_refresh(struct state *s);
 
 /*
  * The companion's side. Adopts a good DIR/state (*ret_adopted), or replaces a bad one by a new one (the old is marked

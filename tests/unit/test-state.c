@@ -71,7 +71,7 @@ static void a_damaged_state_is_never_trusted_and_filters_change_over(void) {
                 { "fingerprint", 24 },
                 { "boot id", 32 },
                 { "created", 48 },
-                { "checksum", 56 },
+                { "checksum", 64 },
         };
         struct state ctl, f, g;
         struct error e;
