@@ -35,8 +35,8 @@ enum certificate_match certificate_match(const struct policy *p, const struct ce
 int peer_record_write(const struct peer *p, int *ret_fd);
 
 /*
- * Reads such a record and closes `fd`. The certificate lives as long as the process. 0; -EPERM when it is not a sealed memfd of
- * our own user or of root; -EBADMSG when the record is malformed; -ENOMEM.
+ * Reads such a record and closes `fd`. The certificate lives as long as the process. 0; -EPERM when it is not a sealed
+ * memfd; -EBADMSG when the record is malformed; -ENOMEM.
  */
 int peer_record_read(int fd, struct peer *ret);
 

@@ -15,3 +15,4 @@ sockguard_tls_SOURCES = \
 	sockguard-filter/tls/server.c sockguard-filter/tls/server.h
 sockguard_tls_CPPFLAGS = $(AM_CPPFLAGS) $(GNUTLS_CFLAGS)
 sockguard_tls_LDADD = libcore.a $(GNUTLS_LIBS)
+EXTRA_DIST += tests/e2e/tls.py

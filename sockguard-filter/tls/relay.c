@@ -184,6 +184,7 @@ struct relay {
         bool secure_ready, plain_ready;   /* worth asking: poll said so, or nobody has asked yet */
         bool secure_eof, plain_eof;       /* that side has finished sending */
         bool secure_ended, plain_ended;   /* ... and the other side was told */
+        bool finished;                    /* our last byte to the peer is out, and its end too */
         bool deaf;                        /* nobody takes what the peer sends any more */
         bool want_out;                    /* GnuTLS waits for the socket to take more */
         uint64_t give_up;                 /* when the filter has gone: how long the peer may still take */
@@ -288,8 +289,10 @@ static int give_to_peer(struct relay *r) {
         e = tls_stream_flush(r->t);
         if (e < 0 && e != -EAGAIN)
                 return e;
-        if (r->plain_ended && e == 0)
+        if (r->plain_ended && e == 0 && !r->finished) {
                 (void) shutdown(r->t->fd, SHUT_WR);
+                r->finished = true;
+        }
         return moved;
 }
 

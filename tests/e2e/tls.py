@@ -1,0 +1,399 @@
+#!/usr/bin/python3
+"""sockguard-tls towards clients: who gets in, as whom, and what becomes of everybody else."""
+import hashlib
+import json
+import os
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import sg  # noqa: E402
+
+TLS = sg.program("sockguard-tls")
+if not shutil.which("certtool"):
+    sg.skip("no certtool")
+D = tempfile.mkdtemp(prefix="sg-tls-")
+os.chmod(D, 0o755)
+
+
+def path(name):
+    return os.path.join(D, name)
+
+
+def certtool(*args):
+    subprocess.run(["certtool", *args], check=True, capture_output=True, cwd=D)
+
+
+def key(name, rsa=0):
+    kind = ["--key-type", "rsa", "--bits", str(rsa)] if rsa else ["--key-type", "ecdsa", "--curve", "secp256r1"]
+    certtool("--generate-privkey", *kind, "--outfile", name + ".key")
+
+
+def make(name, template, ca=None, rsa=0):
+    key(name, rsa)
+    with open(path(name + ".tmpl"), "w") as f:
+        f.write(template + ("" if "expiration" in template else "\nexpiration_days = 30\n"))
+    how = ["--generate-self-signed"] if ca is None else ["--generate-certificate", "--load-ca-certificate", ca + ".pem", "--load-ca-privkey", ca + ".key"]
+    certtool(*how, "--load-privkey", name + ".key", "--template", name + ".tmpl", "--outfile", name + ".pem")
+
+
+def chain(*names):
+    with open(path(names[0] + "-chain.pem"), "w") as f:
+        for n in names:
+            f.write(open(path(n + ".pem")).read())
+
+
+def pin(name):
+    der = subprocess.run(["openssl", "pkey", "-in", path(name + ".key"), "-pubout", "-outform", "DER"], check=True, capture_output=True).stdout
+    return hashlib.sha256(der).hexdigest()
+
+
+CA = "ca\ncert_signing_key\n"
+CLIENT = "tls_www_client\nsigning_key\n"
+make("ca", 'cn = clients\n' + CA)
+make("other-ca", 'cn = others\n' + CA)
+make("server", 'cn = localhost\ndns_name = "localhost"\nip_address = "127.0.0.1"\ntls_www_server\nsigning_key\n', "ca")
+make("cn", 'cn = ci-runner\n' + CLIENT, "ca")
+make("dns", 'cn = x\ndns_name = "build.example"\ndns_name = "second.example"\n' + CLIENT, "ca")
+make("ip", 'cn = x\nip_address = "10.1.2.3"\n' + CLIENT, "ca")
+make("uri", 'cn = x\nuri = "urn:team:a"\n' + CLIENT, "ca")
+make("spiffe", 'cn = x\nuri = "spiffe://example.org/ci"\n' + CLIENT, "ca")
+make("pin", 'cn = x\n' + CLIENT, "ca")
+make("nobody", 'cn = nobody in particular\n' + CLIENT, "ca")
+make("no-usage", 'cn = nobody\n', "ca")
+make("expired", 'cn = ci-runner\n' + CLIENT + 'activation_date = "2020-01-01 00:00:00"\nexpiration_date = "2020-02-01 00:00:00"\n', "ca")
+make("early", 'cn = ci-runner\n' + CLIENT + 'activation_date = "2040-01-01 00:00:00"\nexpiration_date = "2041-01-01 00:00:00"\n', "ca")
+make("foreign", 'cn = ci-runner\n' + CLIENT, "other-ca")
+make("usage", 'cn = ci-runner\ntls_www_server\nsigning_key\n', "ca")
+make("weak", 'cn = ci-runner\n' + CLIENT, "ca", rsa=1024)
+parent = "ca"
+for i in range(9):
+    make("i%d" % i, 'cn = intermediate %d\n%s' % (i, CA), parent)
+    parent = "i%d" % i
+make("long", 'cn = ci-runner\n' + CLIENT, "i8")
+chain("long", *["i%d" % i for i in range(8, -1, -1)])
+make("short", 'cn = ci-runner\n' + CLIENT, "i0")
+chain("short", "short", "i0")
+
+stand_in = sg.StandIn({("GET", "/_ping"): (200, [], b"OK"), ("GET", "/big"): (200, [], b"x" * 8000000)})
+
+
+def ports(n):
+    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(n)]
+    got = [s.getsockname()[1] for s in held]
+    for s in held:
+        s.close()
+    return got
+
+
+NAMES = ("open", "cn", "dns", "ip", "uri", "pin", "admits-ci")
+PORT = dict(zip(NAMES, ports(len(NAMES))))
+FILES = "cert_file: %s, key_file: %s, client_ca_file: %s" % (path("server.pem"), path("server.key"), path("ca.pem"))
+SELECT = {"open": "", "cn": ", common_names: [ci-runner]", "dns": ", dns_names: [second.example]", "ip": ', ip_addresses: ["::ffff:10.1.2.3"]',
+          "uri": ', uri_sans: ["URN:team:a"]', "pin": ', public_key_sha256_pins: ["SHA256:%s"]' % pin("pin").upper(), "admits-ci": ""}
+policy = "listeners:\n" + "".join(
+    '  - {name: %s, address: "127.0.0.1:%d", allowed_profiles: [%s], tls: {%s%s}}\n' % (
+        n, PORT[n], '"*"' if n != "admits-ci" else "by-cn", FILES, SELECT[n]) for n in NAMES)
+PROFILES = {"by-cn": "common_names: [ci-runner]", "by-dns": "dns_names: [build.example]", "by-ip": "ip_addresses: [10.1.2.3]",
+            "by-uri": "uri_sans: [\"urn:team:a\"]", "by-spiffe": "spiffe_ids: [\"SPIFFE://example.org/ci\"]",
+            "by-pin": "public_key_sha256_pins: [%s]" % pin("pin")}
+policy += "clients:\n  client_certificate_profiles:\n" + "".join("    - {profile: %s, %s}\n" % kv for kv in PROFILES.items())
+policy += "  source_ip_profiles:\n    - {profile: by-source, cidrs: [127.0.0.9/32]}\n"
+policy += "  profiles:\n" + "".join("    - {name: %s, rules: [{match: {method: GET, path: \"/**\"}, action: allow}]}\n" % n for n in list(PROFILES) + ["by-source"])
+policy += "log: {audit: {enabled: true}}\n" + sg.ALLOW_ALL
+
+
+class Listener(threading.Thread):
+    """As a socket unit with Accept=yes, or as xinetd."""
+
+    def __init__(self, port, argv, inetd=False):
+        super().__init__(daemon=True)
+        self.s = socket.create_server(("127.0.0.1", port), backlog=64)
+        self.argv, self.inetd, self.procs = argv, inetd, []
+        self.start()
+
+    def run(self):
+        while True:
+            try:
+                c, _ = self.s.accept()
+            except OSError:
+                return
+            fd, e = c.fileno(), sg.env()
+            if self.inetd:
+                p = subprocess.Popen(self.argv, stdin=fd, stdout=fd, stderr=fd, env=e)
+            else:
+                e["LISTEN_FDS"] = "1"
+                p = subprocess.Popen(["/bin/bash", "-c", 'exec 3<&%d %d<&-; LISTEN_PID=$$ exec "$@"' % (fd, fd), "sh", *self.argv], pass_fds=[fd],
+                                     stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=guard.err, env=e)
+            c.close()
+            self.procs.append(p)
+
+    def close(self):
+        self.s.shutdown(socket.SHUT_RDWR)
+        self.s.close()
+        for p in self.procs:
+            if p.poll() is None:
+                p.terminate()
+            p.wait()
+
+
+guard = sg.Sockguard(policy, stand_in.path)
+listeners = {n: Listener(PORT[n], [TLS, "--policy", guard.image, "--listener", n]) for n in NAMES}
+
+
+def context(cert=None, tls12=False, ca="ca"):
+    c = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    c.load_verify_locations(path(ca + ".pem"))
+    if tls12:
+        c.maximum_version = ssl.TLSVersion.TLSv1_2
+    if cert:
+        file = path(cert + "-chain.pem") if os.path.exists(path(cert + "-chain.pem")) else path(cert + ".pem")
+        c.set_ciphers("DEFAULT:@SECLEVEL=0")
+        c.load_cert_chain(file, path(cert + ".key"))
+    return c
+
+
+def connect(listener, cert, source="127.0.0.1", **kw):
+    s = socket.create_connection(("127.0.0.1", PORT[listener]), timeout=10, source_address=(source, 0))
+    alpn = kw.pop("alpn", None)
+    c = context(cert, **kw)
+    if alpn:
+        c.set_alpn_protocols(alpn)
+    return c.wrap_socket(s, server_hostname="localhost")
+
+
+def ask(listener, cert, target="/_ping", **kw):
+    """Status of one request, or the name of what went wrong."""
+    try:
+        with connect(listener, cert, **kw) as s:
+            s.sendall(("GET %s HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n" % target).encode())
+            out = b""
+            while True:
+                d = s.recv(65536)
+                if not d:
+                    break
+                out += d
+            r = sg.parse(out)
+            return r.status if r else "closed"
+    except ssl.SSLError as e:
+        return e.reason or str(e)
+    except OSError as e:
+        return type(e).__name__
+
+
+# ---- who gets in, as whom ----
+for name, profile in (("cn", "by-cn"), ("dns", "by-dns"), ("ip", "by-ip"), ("uri", "by-uri"), ("spiffe", "by-spiffe"), ("pin", "by-pin"),
+                      ("short", "by-cn")):
+    before = len(guard.log(profile=profile, path="/_ping"))
+    got = ask("open", name)
+    sg.check("a certificate chosen as %s gets profile %s" % (name, profile),
+             got == 200 and len(guard.wait_log(before + 1, profile=profile, path="/_ping")) > before, got)
+got = ask("open", "nobody", source="127.0.0.9")
+sg.check("a certificate that no selector knows is judged by its source address", got == 200 and guard.wait_log(profile="by-source"), got)
+got = ask("open", "cn", source="127.0.0.9")
+sg.check("a certificate decides before the source address", got == 200 and len(guard.log(profile="by-source")) == 1, got)
+sg.check("a certificate without extended usages may authenticate a client", ask("open", "no-usage") == 200)
+r = guard.wait_log(profile="by-cn")[0]
+sg.check("the record has the client's own address", r["client"].startswith("127.0.0.1:") and r["listener_name"] == "open", r)
+audit = [json.loads(x) for x in open(guard.logfile) if '"event_type":"http_request"' in x]
+sg.check("the audit record says https", audit and audit[0]["transport_scheme"] == "https" and audit[0]["actor_source_ip"] == "127.0.0.1", audit[:1])
+
+# ---- selectors of a listener ----
+for n in ("cn", "dns", "ip", "uri", "pin"):
+    sg.check("listener selector %s admits the certificate that has it" % n, ask(n, n) == 200)
+    before = len(guard.log(reason_code="tls_client_certificate_not_selected"))
+    got = ask(n, "nobody")
+    sg.check("listener selector %s ends the handshake of any other" % n,
+             "BAD_CERTIFICATE" in str(got).upper() and len(guard.wait_log(before + 1, reason_code="tls_client_certificate_not_selected")) > before, got)
+sg.check("a profile that the listener does not admit is refused, whatever its address maps to", ask("admits-ci", "dns", source="127.0.0.9") == 403)
+sg.check("the admitted profile passes", ask("admits-ci", "cn") == 200)
+
+# ---- who does not ----
+seen = len(stand_in.seen)
+for cert, code, why in (
+        ("expired", "tls_client_certificate_expired", "an expired certificate"),
+        ("early", "tls_client_certificate_not_yet_valid", "a certificate of the future"),
+        ("foreign", "tls_client_certificate_untrusted", "a certificate of another authority"),
+        ("usage", "tls_client_certificate_purpose", "a server's certificate"),
+        ("weak", "tls_client_certificate_weak", "a 1024-bit key"),
+        ("long", "tls_client_certificate_chain", "a chain of ten"),
+        (None, "tls_client_certificate_missing", "no certificate")):
+    before = len(guard.log(reason_code=code))
+    got = ask("open", cert)
+    rows = guard.wait_log(before + 1, reason_code=code)
+    audits = [x for x in open(guard.logfile) if '"event_type":"tls_handshake"' in x and code in x]
+    sg.check("%s is refused, with one record and one audit record" % why,
+             not isinstance(got, int) and len([x for x in rows if "msg" in x]) == len(audits) == before + 1, (got, rows))
+before = len(guard.log(reason_code="tls_version"))
+got = ask("open", "cn", tls12=True)
+sg.check("a client that stops at TLS 1.2 is told so", "PROTOCOL_VERSION" in str(got) and guard.wait_log(before + 1, reason_code="tls_version"), got)
+sg.check("none of them reached the daemon", len(stand_in.seen) == seen, stand_in.seen[seen:])
+
+
+def filters():
+    """Filters of this test that run now."""
+    n = 0
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            a = open("/proc/%s/cmdline" % pid, "rb").read().split(b"\0")
+        except OSError:
+            continue
+        n += a[0].endswith(b"sockguard-filter") and guard.image.encode() in a
+    return n
+
+
+def idle_for(seconds):
+    end = time.monotonic() + seconds
+    while filters() and time.monotonic() < end:
+        time.sleep(0.05)
+
+
+# ---- half a handshake, and none ----
+idle_for(5)
+for title, first, code in (("a client that sends nothing", b"", "tls_handshake_timeout"),
+                           ("half a client hello", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "tls_handshake_timeout")):
+    before, t = len(guard.log(reason_code=code)), time.monotonic()
+    with socket.create_connection(("127.0.0.1", PORT["open"]), timeout=10) as s:
+        s.sendall(first)
+        time.sleep(0.3)
+        n = filters()
+        try:
+            while s.recv(4096):
+                pass
+        except OSError:
+            pass
+    took = time.monotonic() - t
+    sg.check("%s is closed after five seconds, and no filter was started for it" % title,
+             4.5 < took < 6.5 and n == 0 and guard.wait_log(before + 1, reason_code=code), (took, n))
+with socket.create_connection(("127.0.0.1", PORT["open"]), timeout=10) as s:
+    s.sendall(b"GET /_ping HTTP/1.1\r\nHost: d\r\n\r\n")
+    out = b""
+    while True:
+        d = s.recv(4096)
+        if not d:
+            break
+        out += d
+sg.check("plain HTTP is answered with the raw 400", out.startswith(b"HTTP/1.0 400 Bad Request\r\n\r\n") and guard.wait_log(reason_code="tls_plain_http"), out)
+with socket.create_connection(("127.0.0.1", PORT["open"]), timeout=10) as s:
+    s.sendall(os.urandom(8192).replace(b"G", b"\x00")[:0] + b"\x00\x01\x02" * 1000)
+    try:
+        while s.recv(4096):
+            pass
+    except OSError:
+        pass
+sg.check("noise is refused with a record", guard.wait_log(reason_code="tls_malformed") or guard.wait_log(reason_code="tls_handshake_failed"))
+
+# ---- protocol ----
+for offer, want in ((["h2"], None), (["h2", "http/1.1"], "http/1.1"), (["http/1.1"], "http/1.1"), (None, None)):
+    with connect("open", "cn", alpn=offer) as s:
+        got = s.selected_alpn_protocol()
+        s.sendall(b"GET /_ping HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n")
+        data = s.recv(65536)
+        sg.check("an offer of %s is answered with %s, and HTTP/1.1 is spoken" % (offer, want), got == want and data.startswith(b"HTTP/1.1 200"), (got, data[:80]))
+        sg.check("there is no session ticket (%s)" % offer, not (s.session and s.session.has_ticket))
+with connect("open", "cn") as s:
+    for i in range(20):
+        s.sendall(b"GET /_ping HTTP/1.1\r\nHost: d\r\n\r\n")
+        data = s.recv(65536)
+        while data.startswith(b"HTTP/1.1 200") and not data.endswith(b"OK"):
+            data += s.recv(65536)
+        if not data.endswith(b"OK"):
+            break
+    sg.check("a connection carries many requests", i == 19, data)
+    sg.check("exactly one filter serves it", filters() == 1, filters())
+with connect("open", "cn") as s:
+    s.sendall(b"GET /big HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n")
+    time.sleep(0.3)
+    n, f = 0, s.makefile("rb")
+    while True:
+        d = f.read(65536)
+        if not d:
+            break
+        n += len(d)
+    sg.check("eight megabytes arrive whole, and end with close_notify", n > 8000000, n)
+s = connect("open", "cn")
+s.sendall(b"POST /containers/x/start HTTP/1.1\r\nHost: d\r\nContent-Length: 100\r\n\r\nhalf")
+raw = socket.socket(fileno=s.detach())
+raw.close()  # no close_notify
+time.sleep(0.3)
+sg.check("a request that breaks off without close_notify never reaches the daemon as a whole one",
+         not [r for r in stand_in.seen if r[0] == "POST"], stand_in.seen[-1:])
+
+# ---- inetd ----
+port = ports(1)[0]
+PORT["inetd"] = port
+inetd = Listener(port, [TLS, "--policy", guard.image, "--listener", "open"], inetd=True)
+sg.check("it works under inetd, with the socket as stdin, stdout and stderr", ask("inetd", "cn") == 200)
+got = ask("inetd", "expired")
+sg.check("and writes no log into the client's stream", not isinstance(got, int), got)
+with socket.create_connection(("127.0.0.1", port), timeout=10) as s:
+    s.sendall(b"GET / HTTP/1.1\r\n\r\n")
+    out = b"".join(iter(lambda: s.recv(4096), b""))
+sg.check("not even for plain HTTP", out.count(b"\n") == 3, out)
+inetd.close()
+
+# ---- the key and its holder ----
+s = connect("open", "cn")
+s.sendall(b"GET /_ping HTTP/1.1\r\nHost: d\r\n\r\n")
+s.recv(65536)
+tree = {}
+for pid in filter(str.isdigit, os.listdir("/proc")):
+    try:
+        a = open("/proc/%s/cmdline" % pid, "rb").read().split(b"\0")
+        status = dict(x.split(":\t", 1) for x in open("/proc/%s/status" % pid).read().splitlines() if ":\t" in x)
+        maps = open("/proc/%s/maps" % pid).read()
+        fds = [os.readlink("/proc/%s/fd/%s" % (pid, f)) for f in os.listdir("/proc/%s/fd" % pid)]
+    except OSError:
+        continue
+    if guard.image.encode() in a and a[0].endswith((b"sockguard-filter", b"sockguard-tls")):
+        tree[os.path.basename(a[0].decode())] = (status, maps, fds)
+t = tree.get("sockguard-tls", ({}, "", []))
+f = tree.get("sockguard-filter", ({}, "", []))
+sg.check("the terminator is nobody, without capabilities, under a system call filter",
+         t[0].get("Uid", "").split()[:1] == ["65534"] and t[0].get("CapEff") == "0" * 16 and t[0].get("Seccomp") == "2" and t[0].get("NoNewPrivs") == "1",
+         {k: t[0].get(k) for k in ("Uid", "CapEff", "Seccomp", "NoNewPrivs")})
+sg.check("the filter links no TLS and has no TCP socket of the client", f[1] and "gnutls" not in f[1], f[2])
+s.close()
+
+# ---- the docker command line ----
+if shutil.which("docker") and sg.DOCKER_SOCK:
+    home = path("docker")
+    os.mkdir(home)
+    for a, b in (("ca.pem", "ca.pem"), ("cn.pem", "cert.pem"), ("cn.key", "key.pem")):
+        shutil.copy(path(a), os.path.join(home, b))
+    port = ports(1)[0]
+    real = sg.Sockguard("listen: {address: \"127.0.0.1:%d\", tls: {%s}}\n" % (port, FILES) + sg.ALLOW_ALL.replace("rules:", "request_body: {exec: {allow_root_user: true}}\nrules:"),
+                        sg.DOCKER_SOCK)
+    real_listener = Listener(port, [TLS, "--policy", real.image])
+    docker = ["docker", "--tlsverify", "-H", "tcp://localhost:%d" % port]
+    e = dict(os.environ, DOCKER_CERT_PATH=home, DOCKER_CONFIG=home)
+    run = lambda *a, **kw: subprocess.run([*docker, *a], env=e, capture_output=True, timeout=60, **kw)  # noqa: E731
+    r = run("version", "--format", "{{.Server.Version}}")
+    sg.check("docker --tlsverify version works", r.returncode == 0 and r.stdout.strip(), r.stderr)
+    name = "identity-tls-%d" % os.getpid()
+    r = run("run", "-i", "--rm", "--network", "none", "--name", name, "busybox", "sh", "-c", "read a; echo got $a; cat; echo bye", input=b"one\ntwo\n")
+    sg.check("docker run -i carries stdin, its end, and the output", r.stdout == b"got one\ntwo\nbye\n", (r.stdout, r.stderr))
+    data = os.urandom(3000000)
+    r = run("run", "-i", "--rm", "--network", "none", "--name", name, "busybox", "sh", "-c", "sha256sum", input=data)
+    sg.check("three megabytes of stdin arrive whole", r.stdout.split()[:1] == [hashlib.sha256(data).hexdigest().encode()], (r.stdout, r.stderr))
+    r = run("ps", "-a", "--filter", "name=" + name, "-q")
+    sg.check("docker ps works", r.returncode == 0 and not r.stdout, (r.stdout, r.stderr))
+    e["DOCKER_CERT_PATH"] = path("none")
+    r = run("version")
+    sg.check("docker without a certificate is refused", r.returncode != 0)
+    real_listener.close()
+    real.close()
+
+for x in listeners.values():
+    x.close()
+if os.environ.get("KEEP"): shutil.copy(guard.logfile, os.environ["KEEP"]); shutil.copytree(D, os.environ["KEEP"] + ".d", dirs_exist_ok=True)
+guard.close()
+stand_in.close()
+shutil.rmtree(D, ignore_errors=True)
+sg.done()
