@@ -373,6 +373,9 @@ void decode_block(struct config *c, const struct opt_block *block, void *base, c
                 for (uint32_t k = 0; k < block->n_rows && !row; k++)
                         if (slice_case_eq(key, slice_of(block->rows[k].key)))
                                 row = block->rows + k;
+                /* At the top, x-anything is a place to keep anchors, as compose files have it. */
+                if (!row && !path && key.len > 2 && slice_case_eq(slice_upto(key, 2), SLICE("x-")))
+                        continue;
                 if (!row) {
                         unknown_key(c, block, e, path, strict);
                         continue;

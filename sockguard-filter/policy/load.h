@@ -41,6 +41,7 @@ struct config_source {
 
         const struct config_flags *flags; /* NULL: none */
         bool allow_unknown_keys;          /* unknown keys are warnings (also by SOCKGUARD_ALLOW_UNKNOWN_KEYS=true) */
+        bool unusable_keys_ok;            /* a signing key that is none is a warning: requests that need it are refused at run time */
 };
 
 struct config;

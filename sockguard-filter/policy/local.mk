@@ -34,3 +34,7 @@ libconfig_a_SOURCES += \
 	sockguard-filter/policy/seccomp.c sockguard-filter/policy/seccomp.h \
 	sockguard-filter/policy/sections.c \
 	sockguard-filter/policy/warn.c
+
+check_PROGRAMS += tests/unit/test-config
+tests_unit_test_config_SOURCES = tests/unit/test-config.c
+tests_unit_test_config_LDADD = libconfig.a libcore.a $(YAML_LIBS) $(SECCOMP_LIBS) $(GNUTLS_LIBS)
