@@ -50,7 +50,8 @@ void board_fill(struct companion *c) {
         if (admin->enabled && (admin->listen.socket.len || admin->listen.address.len))
                 add(c, SLICE("admin"), true, policy_str(p, admin->listen.socket), policy_str(p, admin->listen.address),
                     admin->listen.tls.cert_file.len && admin->listen.tls.key_file.len && admin->listen.tls.client_ca_file.len);
-        if (!c->serve)
+        /* Listeners keep pointers to themselves once they serve: sorted before that, by the first policy. */
+        if (c->n_listeners && c->listeners[0].pool == NULL)
                 qsort(c->listeners, c->n_listeners, sizeof(c->listeners[0]), by_name);
 }
 
@@ -95,7 +96,7 @@ static bool tcp_listens_in(const char *table, unsigned port) {
         return found;
 }
 
-static bool listens(const struct listener *l) {
+bool board_listens(const struct listener *l) {
         const char *colon;
 
         if (!l->tcp)
@@ -123,6 +124,6 @@ void board_refresh(struct companion *c) {
         for (size_t i = 0; i < c->n_listeners; i++) {
                 struct listener *l = &c->listeners[i];
 
-                l->state = listens(l) || (l->slot && heard_of(c, l)) ? BOARD_SERVING : BOARD_BOUND;
+                l->state = board_listens(l) || (l->slot && heard_of(c, l)) ? BOARD_SERVING : BOARD_BOUND;
         }
 }

@@ -106,7 +106,12 @@ static int on_term(sd_event_source *s, const struct signalfd_siginfo *si, void *
 static int on_tick(sd_event_source *s, uint64_t usec, void *arg) {
         struct companion *c = arg;
 
+        struct error e;
+
         (void) usec;
+        /* By now a socket unit that has the admin port holds it. */
+        if (!c->serve && ++c->ticks == 2 && listeners_admin(c, true, &e) < 0)
+                ctl_note(LEVEL_ERROR, "the admin listener cannot be opened", "error", e.text);
         if (publish_tick(c) < 0) {
                 ctl_note(LEVEL_ERROR, "shared state cannot be kept; stopping, filters with limits deny until the next start", NULL, NULL);
                 companion_stop(c, 1);
@@ -189,11 +194,9 @@ static int begin(struct companion *c, struct error *e) {
         r = reload_start(c, e);
         if (r < 0)
                 return r;
-        if (c->serve) {
-                r = c->serve->start(c, e);
-                if (r < 0)
-                        return r;
-        }
+        r = c->serve ? c->serve->start(c, e) : listeners_admin(c, false, e);
+        if (r < 0)
+                return r;
         if (sd_event_add_signal(c->event, NULL, SIGTERM, on_term, c) < 0 || sd_event_add_signal(c->event, NULL, SIGINT, on_term, c) < 0 ||
             sd_event_add_time_relative(c->event, &c->tick, CLOCK_MONOTONIC, 0, 1000, on_tick, c) < 0)
                 return error_set(e, -ENOMEM, "cannot set up the event loop");
@@ -206,8 +209,7 @@ static int begin(struct companion *c, struct error *e) {
 
 static void finish(struct companion *c) {
         control_close(c);
-        if (c->serve)
-                c->serve->close(c);
+        listeners_close(c);
         reload_stop(c);
         state_detach(&c->state);
         ctl_note(LEVEL_INFO, "stopped", NULL, NULL);
@@ -233,8 +235,7 @@ int companion_main(const struct companion_options *o) {
                 (void) sd_notifyf(0, "STATUS=%.400s\nERRNO=%d", e.text, -r);
                 if (c.state.map)
                         control_close(&c);
-                if (c.serve)
-                        c.serve->close(&c);
+                listeners_close(&c);
                 return 1;
         }
         r = sd_event_loop(c.event);

@@ -120,6 +120,7 @@ struct companion {
         uint64_t started_ns;       /* CLOCK_MONOTONIC */
         bool stopping;
         int exit_code;
+        unsigned ticks;
 
         struct listener listeners[LISTENERS_MAX];
         size_t n_listeners;
@@ -165,6 +166,7 @@ void page_render(struct companion *c, bool openmetrics, struct strbuf *out);
 void board_fill(struct companion *c);      /* the listeners of the policy in force */
 void board_refresh(struct companion *c);   /* `run`: are the sockets of others listening? */
 const char *board_state_name(enum board_state s);
+bool board_listens(const struct listener *l); /* is somebody listening there, as far as /proc can tell? */
 
 /* What `serve` does besides (listeners.c). */
 struct serve_ops {
@@ -175,6 +177,13 @@ struct serve_ops {
         void (*close)(struct companion *c);                 /* ends what is left, removes our socket files */
 };
 extern const struct serve_ops serve_ops;
+
+/*
+ * `run`: opens the dedicated admin listener of that kind and starts its filter, unless somebody else listens there already. 0 also when
+ * there is nothing to do.
+ */
+int listeners_admin(struct companion *c, bool tcp, struct error *e);
+void listeners_close(struct companion *c);
 
 /* reload.c */
 int reload_start(struct companion *c, struct error *e);
