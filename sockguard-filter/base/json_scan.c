@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/json_scan.h"
 
+#include "base/json_text.h"
+
 enum byte_class { BYTE_PLAIN, BYTE_OPEN, BYTE_CLOSE, BYTE_QUOTE };
 
 static const uint8_t byte_classes[256] = {
@@ -14,8 +16,20 @@ static size_t scan_string(struct json_scan *s, struct slice in, size_t i) {
                 i++;
         }
         while (i < in.len) {
-                char c = in.at[i++];
+                char c;
 
+                while (in.len - i >= 8) {
+                        uint64_t w = json_load8(in.at + i), special = json_byte_is(w, '"') | json_byte_is(w, '\\');
+
+                        if (special) {
+                                i += (size_t) __builtin_ctzll(special) >> 3;
+                                break;
+                        }
+                        i += 8;
+                }
+                if (i == in.len)
+                        return i;
+                c = in.at[i++];
                 if (c == '"') {
                         s->in_string = false;
                         return i;

@@ -3,12 +3,18 @@
 
 #include <errno.h>
 
+#include "base/json_text.h"
 #include "base/path_pattern.h"
 #include "base/unicode.h"
 
 #define REDACTED "<redacted>"
 
+/*
+ * One pass over validated text: each function takes a pointer to the first byte of a value and returns the one behind its
+ * last, or NULL when what is there cannot be redacted.
+ */
 struct walk {
+        const char *end;    /* of the text */
         const char *copied; /* everything before it went to `out` already */
         struct strbuf *out;
         unsigned toggles;
@@ -16,68 +22,96 @@ struct walk {
         const char *why;
 };
 
-/* Takes the original up to the value, then leaves the value's place to the caller, who appends what comes instead. */
-static void replace(struct walk *w, struct json_value v) {
-        strbuf_add(w->out, slice_make(w->copied, (size_t) (v.text.at - w->copied)));
-        w->copied = v.text.at + v.text.len;
-}
-
-static void replace_by(struct walk *w, struct json_value v, struct slice text) {
-        replace(w, v);
-        strbuf_add(w->out, text);
-}
-
-static bool wrong(struct walk *w, const char *why) {
+static const char *wrong(struct walk *w, const char *why) {
         w->why = why;
-        return false;
+        return NULL;
 }
 
-static bool name_matches(struct slice quoted, const char *name) {
-        size_t n = strlen(name);
+static const char *skip(struct walk *w, const char *p) {
+        return json_skip_value(p, w->end);
+}
+
+/* Takes the original up to the value at `p`; what comes instead of it is the caller's to append. */
+static const char *leave_out(struct walk *w, const char *p) {
+        strbuf_add(w->out, slice_make(w->copied, (size_t) (p - w->copied)));
+        w->copied = skip(w, p);
+        return w->copied;
+}
+
+static const char *replace_by(struct walk *w, const char *p, struct slice text) {
+        const char *behind = leave_out(w, p);
+
+        strbuf_add(w->out, text);
+        return behind;
+}
+
+static bool name_matches(struct slice quoted, const struct redact_step *step) {
+        size_t n = step->name_len;
 
         /* Escapes only make a name longer: the common spelling is decided without decoding. */
         if (quoted.len == n + 2)
-                return memcmp(quoted.at + 1, name, n) == 0;
-        return quoted.len > n + 2 && memchr(quoted.at, '\\', quoted.len) && json_name_is(quoted, slice_make(name, n));
+                return memcmp(quoted.at + 1, step->name, n) == 0;
+        return quoted.len > n + 2 && memchr(quoted.at, '\\', quoted.len) && json_name_is(quoted, slice_make(step->name, n));
 }
 
-static bool walk_object(struct walk *w, struct json_value object, const struct redact_step *steps);
+static const char *walk_object(struct walk *w, const char *p, const struct redact_step *steps);
 
-static bool walk_each(struct walk *w, struct json_value array, const struct redact_step *steps, bool only_objects) {
-        struct json_iter it = json_iter_of(array);
-        struct json_value v;
+/* Behind a comma, at the next element or name; or behind the closing bracket with *ret_more false. */
+static const char *next(struct walk *w, const char *p, bool *ret_more) {
+        p = json_skip_space(p, w->end);
+        *ret_more = *p == ',';
+        return *ret_more ? json_skip_space(p + 1, w->end) : p + 1;
+}
 
-        if (array.type != JSON_ARRAY)
+/* At the first element or name; or behind the closing bracket with *ret_more false. */
+static const char *first(struct walk *w, const char *p, bool *ret_more) {
+        p = json_skip_space(p + 1, w->end);
+        *ret_more = *p != ']' && *p != '}';
+        return *ret_more ? p : p + 1;
+}
+
+static const char *walk_each(struct walk *w, const char *p, const struct redact_step *steps, bool only_objects) {
+        bool more;
+
+        if (*p != '[')
                 return wrong(w, "a list is not an array");
-        while (json_next(&it, NULL, &v)) {
-                if (v.type != JSON_OBJECT) {
-                        if (!only_objects)
-                                continue;
+        for (p = first(w, p, &more); more; p = next(w, p, &more)) {
+                if (*p == '{')
+                        p = walk_object(w, p, steps);
+                else if (only_objects)
                         return wrong(w, "an element of a list is not an object");
-                }
-                if (!walk_object(w, v, steps))
-                        return false;
+                else
+                        p = skip(w, p);
+                if (!p)
+                        return NULL;
         }
-        return true;
+        return p;
 }
 
-static bool walk_map(struct walk *w, struct json_value map, const struct redact_step *step) {
-        struct json_iter it = json_iter_of(map);
-        struct slice name;
-        struct json_value v;
+/* From the quote of a name to the value behind it. */
+static const char *to_value(struct walk *w, const char *p, struct slice *ret_name) {
+        const char *behind = json_skip_string(p, w->end);
 
-        if (map.type != JSON_OBJECT)
+        *ret_name = slice_make(p, (size_t) (behind - p));
+        return json_skip_space(json_skip_space(behind, w->end) + 1, w->end);
+}
+
+static const char *walk_map(struct walk *w, const char *p, const struct redact_step *step) {
+        struct slice name;
+        bool more;
+
+        if (*p != '{')
                 return wrong(w, "a map is not an object");
-        while (json_next(&it, &name, &v)) {
-                if (step->op == REDACT_MAP) {
-                        if (v.type != JSON_OBJECT)
-                                return wrong(w, "an entry of a map is not an object");
-                        if (!walk_object(w, v, step->inside))
-                                return false;
-                } else if (v.type != JSON_NULL && !walk_each(w, v, step->inside, true))
-                        return false;
+        for (p = first(w, p, &more); more; p = next(w, p, &more)) {
+                p = to_value(w, p, &name);
+                if (step->op == REDACT_MAP_EACH)
+                        p = *p == 'n' ? skip(w, p) : walk_each(w, p, step->inside, true);
+                else
+                        p = *p == '{' ? walk_object(w, p, step->inside) : wrong(w, "an entry of a map is not an object");
+                if (!p)
+                        return NULL;
         }
-        return true;
+        return p;
 }
 
 static bool is_drive(struct slice s) {
@@ -100,24 +134,25 @@ static bool bind_is_sensitive(struct slice source) {
 }
 
 /* Lists of texts of which a part goes: binds lose their source, environment entries their value. */
-static bool walk_texts(struct walk *w, struct json_value array, enum redact_op op) {
-        struct json_iter it = json_iter_of(array);
-        struct json_value v;
+static const char *walk_texts(struct walk *w, const char *p, enum redact_op op) {
+        bool more;
 
-        if (array.type != JSON_ARRAY)
+        if (*p != '[')
                 return wrong(w, "a list of texts is not an array");
-        while (json_next(&it, NULL, &v)) {
+        for (p = first(w, p, &more); more; p = next(w, p, &more)) {
                 struct slice text, before = SLICE(""), after = SLICE("");
                 _cleanup_strbuf_ struct strbuf b = { 0 };
 
-                if (v.type != JSON_STRING)
+                if (*p != '"')
                         return wrong(w, "an element of a list of texts is not a string");
-                text = json_string(v, w->scratch);
+                text = json_string(json_value_at(p, w->end), w->scratch);
                 if (op == REDACT_BINDS) {
                         size_t n = bind_source_length(text);
 
-                        if (!bind_is_sensitive(slice_upto(text, n)))
+                        if (!bind_is_sensitive(slice_upto(text, n))) {
+                                p = skip(w, p);
                                 continue;
+                        }
                         after = slice_from(text, n);
                 } else {
                         ssize_t eq = slice_find(text, '=');
@@ -131,93 +166,90 @@ static bool walk_texts(struct walk *w, struct json_value array, enum redact_op o
                 strbuf_add(&b, after);
                 if (b.failed)
                         return wrong(w, "out of memory");
-                replace(w, v);
+                p = leave_out(w, p);
                 strbuf_add_json(w->out, strbuf_view(&b), JSON_ESCAPE_LOG);
         }
-        return true;
+        return p;
 }
 
-static bool apply(struct walk *w, struct json_value v, const struct redact_step *step) {
+/* What stands for a value of this kind that is taken out; nothing for kinds that tell nothing. */
+static struct slice emptied(char first_byte) {
+        switch (first_byte) {
+        case '"':
+                return SLICE("\"" REDACTED "\"");
+        case '[':
+                return SLICE("[]");
+        case '{':
+                return SLICE("{}");
+        default:
+                return SLICE("");
+        }
+}
+
+static const char *apply(struct walk *w, const char *p, const struct redact_step *step) {
+        bool null = *p == 'n';
+
         switch ((enum redact_op) step->op) {
         case REDACT_STR:
-                if (v.type != JSON_NULL)
-                        replace_by(w, v, SLICE("\"" REDACTED "\""));
-                return true;
+                return null ? skip(w, p) : replace_by(w, p, emptied('"'));
         case REDACT_NUM:
-                if (v.type == JSON_NUMBER)
-                        replace_by(w, v, SLICE("0"));
-                return true;
+                return *p == '-' || (*p >= '0' && *p <= '9') ? replace_by(w, p, SLICE("0")) : skip(w, p);
         case REDACT_ARR:
-                if (v.type == JSON_ARRAY)
-                        replace_by(w, v, SLICE("[]"));
-                return true;
+                return *p == '[' ? replace_by(w, p, emptied('[')) : skip(w, p);
         case REDACT_ANY:
-                if (v.type == JSON_STRING)
-                        replace_by(w, v, SLICE("\"" REDACTED "\""));
-                else if (v.type == JSON_ARRAY)
-                        replace_by(w, v, SLICE("[]"));
-                else if (v.type == JSON_OBJECT)
-                        replace_by(w, v, SLICE("{}"));
-                return true;
+                return emptied(*p).len ? replace_by(w, p, emptied(*p)) : skip(w, p);
         case REDACT_SOME:
-                return v.type != JSON_ARRAY || walk_each(w, v, step->inside, false);
+                return *p == '[' ? walk_each(w, p, step->inside, false) : skip(w, p);
         case REDACT_SET_ARR:
-                replace_by(w, v, SLICE("[]"));
-                return true;
+                return replace_by(w, p, emptied('['));
         default:
                 break;
         }
         /* What is left has a kind it must be of; null means that there is nothing to hide. */
-        if (v.type == JSON_NULL)
-                return true;
+        if (null)
+                return skip(w, p);
         switch ((enum redact_op) step->op) {
         case REDACT_LIST:
-                if (v.type != JSON_ARRAY)
-                        return wrong(w, "a list is not an array");
-                replace_by(w, v, SLICE("[]"));
-                return true;
+                return *p == '[' ? replace_by(w, p, emptied('[')) : wrong(w, "a list is not an array");
         case REDACT_OBJ:
-                if (v.type != JSON_OBJECT)
-                        return wrong(w, "a structure is not an object");
-                replace_by(w, v, SLICE("{}"));
-                return true;
+                return *p == '{' ? replace_by(w, p, emptied('{')) : wrong(w, "a structure is not an object");
         case REDACT_INTO:
-                if (v.type != JSON_OBJECT)
-                        return wrong(w, "a structure is not an object");
-                return walk_object(w, v, step->inside);
+                return *p == '{' ? walk_object(w, p, step->inside) : wrong(w, "a structure is not an object");
         case REDACT_EACH:
-                return walk_each(w, v, step->inside, true);
+                return walk_each(w, p, step->inside, true);
         case REDACT_MAP:
         case REDACT_MAP_EACH:
-                return walk_map(w, v, step);
+                return walk_map(w, p, step);
         case REDACT_BINDS:
         case REDACT_ENVS:
-                return walk_texts(w, v, step->op);
+                return walk_texts(w, p, step->op);
         default:
                 return wrong(w, "unknown redaction");
         }
 }
 
-static bool walk_object(struct walk *w, struct json_value object, const struct redact_step *steps) {
-        struct json_iter it = json_iter_of(object);
+static const char *walk_object(struct walk *w, const char *p, const struct redact_step *steps) {
         uint64_t seen = 0; /* by index of the step; no list of steps is longer than 64 */
-        bool empty = true;
+        bool more, empty;
         struct slice name;
-        struct json_value v;
 
-        while (json_next(&it, &name, &v)) {
-                empty = false;
-                for (size_t i = 0; steps[i].name; i++) {
-                        if (!redact_active(steps[i].when, w->toggles) || !name_matches(name, steps[i].name))
-                                continue;
-                        seen |= 1ull << i;
-                        if (!apply(w, v, &steps[i]))
-                                return false;
-                        break;
-                }
+        p = first(w, p, &more);
+        empty = !more;
+        for (; more; p = next(w, p, &more)) {
+                const struct redact_step *step = NULL;
+
+                p = to_value(w, p, &name);
+                for (size_t i = 0; steps[i].name && !step; i++)
+                        if (redact_active(steps[i].when, w->toggles) && name_matches(name, &steps[i])) {
+                                step = &steps[i];
+                                seen |= 1ull << i;
+                        }
+                p = step ? apply(w, p, step) : skip(w, p);
+                if (!p)
+                        return NULL;
         }
         for (size_t i = 0; steps[i].name; i++) {
-                const char *brace = object.text.at + object.text.len - 1;
+                const char *brace = p - 1;
 
                 if (steps[i].op != REDACT_SET_ARR || (seen & (1ull << i)) || !redact_active(steps[i].when, w->toggles))
                         continue;
@@ -228,22 +260,23 @@ static bool walk_object(struct walk *w, struct json_value object, const struct r
                 strbuf_addf(w->out, "%s\"%s\":[]", empty ? "" : ",", steps[i].name);
                 empty = false;
         }
-        return true;
+        return p;
 }
 
 int redact_value(const struct redact_step *steps, unsigned toggles, struct json_value value, struct arena *scratch,
                  struct strbuf *out, const char **ret_why) {
-        struct walk w = { .copied = value.text.at, .out = out, .toggles = toggles, .scratch = scratch };
+        const char *end = value.text.at + value.text.len;
+        struct walk w = { .end = end, .copied = value.text.at, .out = out, .toggles = toggles, .scratch = scratch };
 
         if (value.type != JSON_OBJECT && value.type != JSON_NULL) {
                 *ret_why = "the answer is not what the endpoint answers";
                 return -EBADMSG;
         }
-        if (value.type == JSON_OBJECT && !walk_object(&w, value, steps)) {
+        if (value.type == JSON_OBJECT && !walk_object(&w, value.text.at, steps)) {
                 *ret_why = w.why;
                 return -EBADMSG;
         }
-        strbuf_add(out, slice_make(w.copied, (size_t) (value.text.at + value.text.len - w.copied)));
+        strbuf_add(out, slice_make(w.copied, (size_t) (end - w.copied)));
         return out->failed ? -ENOBUFS : 0;
 }
 

@@ -42,6 +42,7 @@ struct redact_step {
         const char *name; /* of the member, byte-exact; NULL ends the list */
         uint8_t op;       /* enum redact_op */
         uint8_t when;     /* any of these toggles; with REDACT_EXTENDED among them, that one too */
+        uint8_t name_len;
         const struct redact_step *inside;
 };
 

@@ -13,10 +13,10 @@
 #define H REDACT_HOST
 #define X REDACT_EXTENDED
 
-#define ROW(op_, name_, when_) { .name = name_, .op = REDACT_##op_, .when = when_ }
+#define ROW(op_, name_, when_) { .name = name_, .name_len = sizeof(name_) - 1, .op = REDACT_##op_, .when = when_ }
 #define DEEP(op_, name_, when_, ...) \
-        { .name = name_, .op = REDACT_##op_, .when = when_, .inside = (const struct redact_step[]) { __VA_ARGS__, { 0 } } }
-#define LIKE(op_, name_, when_, steps_) { .name = name_, .op = REDACT_##op_, .when = when_, .inside = steps_ }
+        { .name = name_, .name_len = sizeof(name_) - 1, .op = REDACT_##op_, .when = when_, .inside = (const struct redact_step[]) { __VA_ARGS__, { 0 } } }
+#define LIKE(op_, name_, when_, steps_) { .name = name_, .name_len = sizeof(name_) - 1, .op = REDACT_##op_, .when = when_, .inside = steps_ }
 
 static const struct redact_step mount_point[] = { ROW(STR, "Source", M), { 0 } };
 static const struct redact_step mountpoint_of[] = { ROW(STR, "Mountpoint", M), { 0 } };
