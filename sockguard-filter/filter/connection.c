@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "filter/answer.h"
+#include "filter/dryrun.h"
 #include "filter/pipeline.h"
 #include "filter/relay.h"
 #include "limits/metrics.h"
@@ -140,6 +141,13 @@ static void send_verdict(struct connection *c) {
 /* Below the policy layer: no request to speak of. */
 static void refuse(struct connection *c, const struct http_head *head, int status, struct slice why, uint64_t started) {
         strbuf_reset(&c->out);
+        c->close = true;
+        if (c->dry_run) {
+                c->denied = true;
+                dryrun_malformed(&c->out, head, status, why);
+                (void) wire_send(&c->client, strbuf_view(&c->out), NSEC_NEVER);
+                return;
+        }
         if (status == 417)
                 answer_expectation_failed(&c->out);
         else if (status)
@@ -147,7 +155,6 @@ static void refuse(struct connection *c, const struct http_head *head, int statu
         if (status)
                 (void) wire_send(&c->client, strbuf_view(&c->out), deadline_in(SEND_NS));
         malformed_record(&c->telemetry.main, &c->peer, c->listener_name, head, status, why, started);
-        c->close = true;
 }
 
 /* ---- one request ---- */
@@ -270,6 +277,25 @@ static void end_exchange(struct connection *c) {
         x->spool_fd = -1;
 }
 
+/* Judges and tells; nothing is sent, counted or recorded anywhere. */
+static void try_exchange(struct connection *c) {
+        struct exchange *x = &c->x;
+        enum stage_result r;
+
+        trace_begin(x);
+        r = pipeline_run(x);
+        c->denied = c->denied || r != STAGE_NEXT;
+        strbuf_reset(&c->out);
+        dryrun_verdict(&c->out, x, r);
+        if (wire_send(&c->client, strbuf_view(&c->out), NSEC_NEVER) < 0)
+                c->close = true;
+        response_filter_free(x->response_filter);
+        x->response_filter = NULL;
+        if (x->spool_fd >= 0)
+                (void) close(x->spool_fd);
+        x->spool_fd = -1;
+}
+
 static void serve_exchange(struct connection *c) {
         struct exchange *x = &c->x;
 
@@ -318,6 +344,8 @@ static bool serve_one(struct connection *c) {
                 refuse(c, &head, 400, slice_of(why ? why : "the request target is malformed"), started);
         else if (head.expect_other)
                 refuse(c, &head, 417, SLICE("the expectation cannot be met"), started);
+        else if (c->dry_run && c->x.policy)
+                try_exchange(c);
         else
                 serve_exchange(c);
 

@@ -47,7 +47,8 @@ struct connection {
         struct strbuf out;           /* heads and answers on their way out */
         uint64_t requests;           /* heads that were parsed */
         bool close;                  /* the connection ends after the answer in hand */
-        bool lookups_forbidden;      /* --dry-run: nothing is ever dialled */
+        bool dry_run;                /* nothing is ever dialled; the verdicts are printed */
+        bool denied;                 /* --dry-run: some request was not allowed */
 
         struct http_field request_fields[HTTP_FIELDS_MAX];
         struct http_field answer_fields[HTTP_FIELDS_MAX];

@@ -5,11 +5,13 @@ libcore_a_SOURCES += \
 	sockguard-filter/filter/companion.c sockguard-filter/filter/companion.h \
 	sockguard-filter/filter/connection.c sockguard-filter/filter/connection.h \
 	sockguard-filter/filter/deadlines.c sockguard-filter/filter/deadlines.h \
+	sockguard-filter/filter/dryrun.c sockguard-filter/filter/dryrun.h \
 	sockguard-filter/filter/exchange.c \
 	sockguard-filter/filter/flow.c sockguard-filter/filter/flow.h \
 	sockguard-filter/filter/local.c \
 	sockguard-filter/filter/lookup.c \
 	sockguard-filter/filter/ops.c \
+	sockguard-filter/filter/pool.c sockguard-filter/filter/pool.h \
 	sockguard-filter/filter/privilege.c sockguard-filter/filter/privilege.h \
 	sockguard-filter/filter/relay_head.c sockguard-filter/filter/tunnel.c \
 	sockguard-filter/filter/pipeline.c sockguard-filter/filter/pipeline.h \

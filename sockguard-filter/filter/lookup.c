@@ -103,7 +103,7 @@ int connection_lookup(struct connection *c, struct slice path_and_query, size_t 
         struct error e;
         int r;
 
-        if (c->lookups_forbidden)
+        if (c->dry_run)
                 return -ENOTCONN;
         /* A path that could end the line early would be a request of the client's making, unjudged. */
         for (size_t i = 0; i < path_and_query.len; i++)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "filter/connection.h"
+#include "filter/pool.h"
 #include "filter/privilege.h"
 #include "identity/certificate.h"
 #include "identity/peer.h"
@@ -19,12 +20,15 @@
  * sockguard-filter: one client connection to the Docker daemon, judged request by request.
  */
 
+#define EXIT_DENIED 3  /* --dry-run: a request was not allowed */
 #define LISTEN_FD 3 /* sd_listen_fds(3): SD_LISTEN_FDS_START */
 
 struct options {
         const char *policy_path;
         const char *listener;
         bool limits_optional;
+        bool dry_run;
+        unsigned pool, pool_low, pool_most; /* pool 0: none */
 };
 
 enum way_in {
@@ -45,27 +49,45 @@ static void usage(FILE *to) {
               "  -c, --config PATH      the same\n"
               "  -l, --listener NAME    which of the policy's listeners the connection came through\n"
               "      --limits-optional  serve without rate and concurrency limits when there is no companion\n"
+              "      --dry-run          read requests from stdin, print the verdicts as JSON, dial nothing; status 3 if one is denied\n"
+              "      --pool N           descriptor 3 listens: keep N filters waiting on it\n"
+              "      --pool-low N       start more when fewer than N wait (default: a quarter of them)\n"
+              "      --pool-max N       filters at a time, busy ones included (default 512)\n"
               "  -V, --version          print the version\n"
               "  -h, --help             this text\n"
               "\n"
               "The connection is descriptor 3 (LISTEN_FDS), or descriptors 0 and 1. See sockguard-filter(8).\n", to);
 }
 
+static bool parse_count(const char *s, unsigned *ret) {
+        uint64_t v;
+
+        if (slice_parse_u64(slice_of(s), &v) < 0 || v == 0 || v > POOL_MOST)
+                return false;
+        *ret = (unsigned) v;
+        return true;
+}
+
 /* -1: go on; otherwise the exit status. */
 static int parse_options(int argc, char **argv, struct options *ret) {
-        enum { OPTION_LIMITS_OPTIONAL = 256 };
+        enum { OPTION_LIMITS_OPTIONAL = 256, OPTION_DRY_RUN, OPTION_POOL, OPTION_POOL_LOW, OPTION_POOL_MAX };
         static const struct option long_options[] = {
                 { "policy", required_argument, NULL, 'p' },
                 { "config", required_argument, NULL, 'c' },
                 { "listener", required_argument, NULL, 'l' },
                 { "limits-optional", no_argument, NULL, OPTION_LIMITS_OPTIONAL },
+                { "dry-run", no_argument, NULL, OPTION_DRY_RUN },
+                { "pool", required_argument, NULL, OPTION_POOL },
+                { "pool-low", required_argument, NULL, OPTION_POOL_LOW },
+                { "pool-max", required_argument, NULL, OPTION_POOL_MAX },
                 { "version", no_argument, NULL, 'V' },
                 { "help", no_argument, NULL, 'h' },
                 { NULL, 0, NULL, 0 },
         };
+        bool bad = false;
         int k;
 
-        *ret = (struct options) { .policy_path = POLICY_DEFAULT_PATH };
+        *ret = (struct options) { .policy_path = POLICY_DEFAULT_PATH, .pool_most = 512 };
         while ((k = getopt_long(argc, argv, "p:c:l:Vh", long_options, NULL)) >= 0)
                 switch (k) {
                 case 'p':
@@ -78,6 +100,18 @@ static int parse_options(int argc, char **argv, struct options *ret) {
                 case OPTION_LIMITS_OPTIONAL:
                         ret->limits_optional = true;
                         break;
+                case OPTION_DRY_RUN:
+                        ret->dry_run = true;
+                        break;
+                case OPTION_POOL:
+                        bad = bad || !parse_count(optarg, &ret->pool);
+                        break;
+                case OPTION_POOL_LOW:
+                        bad = bad || !parse_count(optarg, &ret->pool_low);
+                        break;
+                case OPTION_POOL_MAX:
+                        bad = bad || !parse_count(optarg, &ret->pool_most);
+                        break;
                 case 'V':
                         puts("sockguard-filter " PACKAGE_VERSION);
                         return 0;
@@ -88,7 +122,11 @@ static int parse_options(int argc, char **argv, struct options *ret) {
                         usage(stderr);
                         return 2;
                 }
-        if (optind < argc) {
+        if (ret->pool > 0 && ret->pool_low == 0)
+                ret->pool_low = ret->pool / 4 + 1;
+        if (ret->pool > ret->pool_most || ret->pool_low > ret->pool)
+                bad = true;
+        if (bad || optind < argc) {
                 usage(stderr);
                 return 2;
         }
@@ -100,6 +138,7 @@ static bool inherited_descriptor(const char **ret_name) {
         const char *n = getenv("LISTEN_FDS"), *pid = getenv("LISTEN_PID"), *names = getenv("LISTEN_FDNAMES");
         uint64_t value;
 
+        /* exec keeps the process id, so a pool that executes itself anew finds its own. */
         if (!n || !pid || slice_parse_u64(slice_of(pid), &value) < 0 || value != (uint64_t) getpid())
                 return false;
         if (slice_parse_u64(slice_of(n), &value) < 0 || value == 0)
@@ -180,22 +219,27 @@ static void attach_state(struct connection *c, const struct options *o) {
         c->state.optional = o->limits_optional;
 }
 
-/* Everything that can be done before there is a client, or before it is listened to. 0; or negative errno with a message in *e. */
-static int start_up(struct connection *c, const struct options *o, const char *fd_name, const int *client, size_t n_client, bool quiet,
-                    struct error *e) {
-        int r;
+/* ---- start-up, in the two parts that a pool needs ---- */
 
+/* What a pool's members may inherit: the policy, and where the records go. 0; or negative errno with a message in *e. */
+static int prepare(struct connection *c, const struct options *o, const char *fd_name, const int *client, size_t n_client, bool quiet,
+                   struct error *e) {
         c->up = (struct upstream) UPSTREAM_INIT(c->upstream_buf);
         c->client = (struct wire) WIRE_INIT;
+        c->state = (struct state) { .lock_fd = -1, .lease = -1 };
         arena_init(&c->arena, ARENA_MAX, NULL);
         strbuf_init(&c->out, CLIENT_BUFFER);
         strbuf_init(&c->body, WIRE_BLOCK);
-        attach_state(c, o);
-        (void) policy_source_open(&c->source, o->policy_path, quiet, &c->state);
+        (void) policy_source_open(&c->source, o->policy_path, quiet, NULL);
         c->listener_name = listener_name(o, fd_name, &c->source);
-        r = telemetry_open(&c->telemetry, c->source.loaded ? &c->source.policy : NULL, client, n_client, e);
-        if (r < 0)
-                return r;
+        return telemetry_open(&c->telemetry, c->source.loaded ? &c->source.policy : NULL, client, n_client, e);
+}
+
+/* What every process does for itself, and then the end of its privileges. */
+static int enter(struct connection *c, const struct options *o, struct error *e) {
+        int r;
+
+        attach_state(c, o);
         if (c->source.loaded) {
                 r = endpoints_open(&c->up.set, &c->source.policy, c->state.map, e);
                 if (r < 0)
@@ -223,6 +267,110 @@ static int complain(struct connection *c, const struct error *e) {
         return EXIT_FAILURE;
 }
 
+static int serve(struct connection *c, int in, int out, struct error *e) {
+        int r;
+
+        c->accepted_ns = now_ns();
+        if (c->listener_is_tcp)
+                tune_tcp(in);
+        r = wire_open(&c->client, in, out, c->client_buf, CLIENT_BUFFER);
+        if (r < 0) {
+                (void) error_errno(e, r, "cannot use the client's connection");
+                return complain(c, e);
+        }
+        connection_serve(c);
+        return EXIT_SUCCESS;
+}
+
+/* ---- the pool ---- */
+
+struct pool_context {
+        struct connection *c;
+        const struct options *o;
+};
+
+/* The daemon connection was dialled beforehand; if the daemon has closed it since, it is dialled again. */
+static void tend(void *arg) {
+        struct connection *c = arg;
+        struct error e;
+
+        if (c->source.loaded)
+                (void) upstream_open(&c->up, false, NSEC_NEVER, &e);
+}
+
+static int serve_accepted(struct connection *c, const struct options *o) {
+        struct error e;
+        int fd, r;
+
+        r = enter(c, o, &e);
+        if (r < 0)
+                return complain(c, &e);
+        tend(c);
+        fd = pool_wait(LISTEN_FD, tend, c);
+        if (fd < 0) {
+                (void) error_errno(&e, fd, "cannot accept a connection");
+                return complain(c, &e);
+        }
+        (void) close(LISTEN_FD);
+        r = identify(c, fd, &e);
+        return r < 0 ? complain(c, &e) : serve(c, fd, fd, &e);
+}
+
+static int pool_member(void *arg) {
+        struct pool_context *p = arg;
+
+        return serve_accepted(p->c, p->o);
+}
+
+static void pool_prepare(void *arg) {
+        struct pool_context *p = arg;
+
+        (void) policy_source_refresh(&p->c->source, NULL);
+}
+
+static void pool_report(void *arg, const char *what, long number) {
+        struct pool_context *p = arg;
+        struct log *l = &p->c->telemetry.main;
+
+        if (log_begin(l, LEVEL_WARN, what)) {
+                log_int(l, "number", number);
+                (void) log_end(l);
+        }
+}
+
+static int keep_pool(struct connection *c, const struct options *o, char **argv) {
+        struct pool_context context = { c, o };
+        const struct pool_config config = {
+                .idle = o->pool,
+                .low = o->pool_low,
+                .most = o->pool_most,
+                .argv = argv,
+                .prepare = pool_prepare,
+                .member = pool_member,
+                .report = pool_report,
+                .arg = &context,
+        };
+
+        /* An exec of ourselves finds the socket where it is, whatever the process id says. */
+        (void) fcntl(LISTEN_FD, F_SETFD, 0);
+        return pool_run(&config, LISTEN_FD);
+}
+
+/* ---- main ---- */
+
+/* Further names of the client's connection would keep it open, and be written to by mistake. */
+static void forget_other_names(enum way_in way, bool stderr_too) {
+        int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+        if (null < 0)
+                return;
+        if (way == WAY_INETD)
+                (void) dup2(null, 1);
+        if (stderr_too)
+                (void) dup2(null, 2);
+        (void) close(null);
+}
+
 int main(int argc, char **argv) {
         struct connection *c = &the_connection;
         struct options o;
@@ -237,9 +385,8 @@ int main(int argc, char **argv) {
                 return r;
         if (keep_standard_streams() < 0)
                 return EXIT_FAILURE;
-        c->accepted_ns = now_ns();
         connection_catch_signals();
-        way = find_way_in(&fd_name);
+        way = o.dry_run ? WAY_PIPE : find_way_in(&fd_name);
         if (way == WAY_CONNECTION || way == WAY_LISTENER)
                 in = out = LISTEN_FD;
         else if (way == WAY_PIPE)
@@ -248,27 +395,27 @@ int main(int argc, char **argv) {
         client[1] = out;
         quiet = same_file(2, in) || (out != in && same_file(2, out));
 
-        r = identify(c, in, &e);
-        if (r == 0)
-                r = start_up(c, &o, fd_name, client, 2, quiet, &e);
+        r = prepare(c, &o, fd_name, client, 2, quiet, &e);
         if (r < 0)
                 return complain(c, &e);
-        if (way == WAY_INETD || quiet) {
-                /* Further names of the client's connection would keep it open, and be written to by mistake. */
-                int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-                if (null >= 0 && way == WAY_INETD)
-                        (void) dup2(null, 1);
-                if (null >= 0 && quiet)
-                        (void) dup2(null, 2);
-        }
-        if (c->listener_is_tcp)
-                tune_tcp(in);
-        r = wire_open(&c->client, in, out, c->client_buf, CLIENT_BUFFER);
-        if (r < 0) {
-                (void) error_errno(&e, r, "cannot use the client's connection");
+        if (o.pool > 0 && way != WAY_LISTENER) {
+                (void) error_set(&e, -ENOTSOCK, "--pool needs a listening socket (an Accept=no unit, or sockguard-ctl serve)");
                 return complain(c, &e);
         }
-        connection_serve(c);
-        return EXIT_SUCCESS;
+        if (way == WAY_LISTENER)
+                return o.pool > 0 ? keep_pool(c, &o, argv) : serve_accepted(c, &o);
+
+        r = identify(c, in, &e);
+        if (r == 0 && o.dry_run) {
+                c->dry_run = true;
+                c->state.optional = true;
+                r = privilege_drop(c->source.loaded ? &c->source.policy : NULL, &e);
+        } else if (r == 0)
+                r = enter(c, &o, &e);
+        if (r < 0)
+                return complain(c, &e);
+        if (way == WAY_INETD || quiet)
+                forget_other_names(way, quiet);
+        r = serve(c, in, out, &e);
+        return r == EXIT_SUCCESS && c->denied ? EXIT_DENIED : r;
 }

@@ -98,8 +98,10 @@ bool policy_source_refresh(struct policy_source *s, const struct state *state) {
         if (s->compiled_here)
                 return false;
         if (generation != 0) {
-                if (generation == s->generation && s->loaded)
+                if (s->loaded && (generation == s->generation || generation == s->policy.header->generation)) {
+                        s->generation = generation;
                         return false;
+                }
         } else {
                 struct stat st;
 

@@ -8,6 +8,7 @@
 #include <linux/filter.h>
 #include <seccomp.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,7 +19,7 @@ static const char *const allowed[] = {
         /* the daemon and the companion */
         "socket", "connect", "getsockopt", "setsockopt", "getpeername", "getsockname", "accept4",
         /* a new policy, a spooled body, shared state */
-        "openat", "fstat", "newfstatat", "stat", "lstat", "mmap", "munmap", "mremap", "madvise", "mprotect", "memfd_create",
+        "openat", "fstat", "newfstatat", "stat", "lstat", "munmap", "mremap", "madvise", "memfd_create",
         "ftruncate", "dup", "dup2", "dup3", "flock",
         /* where a bind source leads (inspect/beneath.c) */
         "openat2", "readlink", "readlinkat",
@@ -26,13 +27,32 @@ static const char *const allowed[] = {
         "vfork", "clone", "clone3", "execve", "wait4", "waitid", "kill", "arch_prctl", "set_tid_address", "set_robust_list", "rseq",
         "prlimit64", "setrlimit", "getrlimit", "prctl", "seccomp",
         /* memory, time, signals, the end */
-        "brk", "futex", "clock_gettime", "clock_nanosleep", "gettimeofday", "nanosleep", "getrandom", "getpid", "gettid", "getuid",
+        "brk", "futex", "alarm", "setitimer", "clock_gettime", "clock_nanosleep", "gettimeofday", "nanosleep", "getrandom", "getpid", "getppid", "gettid", "getuid",
         "geteuid", "getgid", "getegid", "rt_sigreturn", "rt_sigaction", "rt_sigprocmask", "restart_syscall", "sched_yield", "tgkill",
         "exit", "exit_group",
 };
 
+/* Calls that are fine with some arguments only: (value of argument `n` & mask) == want. */
+static const struct {
+        const char *name;
+        unsigned n;
+        uint64_t mask, want;
+} narrowed[] = {
+        { "prctl", 0, UINT64_MAX, PR_SET_PDEATHSIG }, /* a pool's member that has got its connection outlives the pool */
+        { "mmap", 2, PROT_EXEC, 0 },                  /* no code comes into being */
+        { "mprotect", 2, PROT_EXEC, 0 },
+};
+
 static int build(scmp_filter_ctx ctx, int fd) {
         int r = 0;
+
+        for (size_t i = 0; i < sizeof(narrowed) / sizeof(narrowed[0]) && r == 0; i++) {
+                int number = seccomp_syscall_resolve_name(narrowed[i].name);
+
+                if (number >= 0)
+                        r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, number, 1,
+                                             SCMP_CMP(narrowed[i].n, SCMP_CMP_MASKED_EQ, narrowed[i].mask, narrowed[i].want));
+        }
 
         for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]) && r == 0; i++) {
                 int number = seccomp_syscall_resolve_name(allowed[i]);
