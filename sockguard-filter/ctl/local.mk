@@ -12,6 +12,7 @@ sockguard_ctl_SOURCES = \
 	sockguard-filter/ctl/verb_run.c sockguard-filter/ctl/verb_serve.c sockguard-filter/ctl/verb_status.c sockguard-filter/ctl/verb_top.c \
 	sockguard-filter/ctl/view.c sockguard-filter/ctl/view.h \
 	sockguard-filter/ctl/verb_compile.c \
+	sockguard-filter/ctl/verb_doctor.c \
 	sockguard-filter/ctl/verb_match.c \
 	sockguard-filter/ctl/verb_validate.c \
 	sockguard-filter/ctl/verb_version.c
