@@ -20,7 +20,7 @@ static const struct stage stages[] = {
         { "local", stage_local },           /* 8-10 metrics, readiness, health */
         { "limits", stage_limits },         /* 11  rate, fairness, concurrency */
         { "admin", stage_admin },           /* 12  in-band administration */
-        { "target", stage_target },         /* 13  what no rule can allow: ambiguous paths, form bodies */
+        { "target", stage_target },         /* 13  what no rule can allow: form bodies */
         { "rules", stage_rules },           /* 13b first match wins */
         { "inspect", stage_inspect },       /* 13c body and query, and mutation */
         { "visibility", stage_visibility }, /* 14 */

@@ -42,13 +42,6 @@ enum stage_result stage_target(struct exchange *x) {
         enum stage_result r;
 
         x->normalized_computed = true;
-        if (x->target_refused) {
-                x->verdict.rule = -1;
-                return exchange_deny(x, x->target_refused, 403, ANSWER_POLICY,
-                                     x->target_refused == REASON_malformed_api_version
-                                             ? "the first path segment looks like an API version but is none"
-                                             : "the path means different things to different readers");
-        }
         /* Never softened: the daemon would act on parameters that nobody checked. */
         x->mode = MODE_ENFORCE;
         r = check_form_body(x);
@@ -66,8 +59,22 @@ enum stage_result stage_rules(struct exchange *x) {
                                      "the selected client profile has no policy");
         policy_decide(x->policy, x->scope, x->head.method, x->head.method_text, x->target.normalized, &r);
         v->rule = r.rule;
+        if (!r.allow) {
+                enum stage_result answer = exchange_deny(x, r.code, 403, ANSWER_POLICY, "%.*s", SLICE_ARG(r.reason));
+
+                if (answer != STAGE_NEXT || x->target_refused == REASON_NONE)
+                        return answer;
+        }
+        /* Rules may deny such a target for reasons of their own, which the record then keeps; allow it they cannot. */
+        if (x->target_refused != REASON_NONE) {
+                v->rule = -1;
+                return exchange_deny(x, x->target_refused, 403, ANSWER_POLICY,
+                                     x->target_refused == REASON_malformed_api_version
+                                             ? "the first path segment looks like an API version but is none"
+                                             : "the path means different things to different readers");
+        }
         if (!r.allow)
-                return exchange_deny(x, r.code, 403, ANSWER_POLICY, "%.*s", SLICE_ARG(r.reason));
+                return STAGE_NEXT;
         if (v->decision != DECISION_WOULD_DENY) {
                 v->decision = DECISION_ALLOW;
                 v->code = r.code;

@@ -190,7 +190,7 @@ struct exchange {
         struct http_target target;
         struct http_query query;         /* parsed view of target.query */
         bool query_parsed;
-        enum reason_code target_refused; /* http_target_parse() said -EACCES: denied by stage_target, whatever the rules say */
+        enum reason_code target_refused; /* http_target_parse() said -EACCES: denied by stage_rules, whatever the rules allow */
         char request_id[33];
         struct trace_context trace;
         struct slice client_request_id;
