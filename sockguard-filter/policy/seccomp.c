@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "policy/glob.h"
+
 static const char *const allowed[] = {
         /* the two streams */
         "read", "readv", "write", "writev", "pread64", "pwrite64", "recvfrom", "recvmsg", "sendto", "sendmsg", "splice", "tee",
@@ -23,14 +25,51 @@ static const char *const allowed[] = {
         "ftruncate", "dup", "dup2", "dup3", "flock",
         /* where a bind source leads (inspect/beneath.c) */
         "openat2", "readlink", "readlinkat",
-        /* starting sockguard-unpack, and its own start under this same list; it then forbids itself nearly all of it */
-        "vfork", "clone", "clone3", "execve", "wait4", "waitid", "kill", "arch_prctl", "set_tid_address", "set_robust_list", "rseq",
-        "prlimit64", "setrlimit", "getrlimit", "prctl", "seccomp",
         /* memory, time, signals, the end */
-        "brk", "futex", "alarm", "setitimer", "clock_gettime", "clock_nanosleep", "gettimeofday", "nanosleep", "getrandom", "getpid", "getppid", "gettid", "getuid",
-        "geteuid", "getgid", "getegid", "rt_sigreturn", "rt_sigaction", "rt_sigprocmask", "restart_syscall", "sched_yield", "tgkill",
+        "brk", "futex", "alarm", "setitimer", "clock_gettime", "clock_nanosleep", "gettimeofday", "nanosleep", "getrandom", "getpid", "getppid",
+        "gettid", "getuid", "geteuid", "getgid", "getegid", "rt_sigreturn", "rt_sigaction", "rt_sigprocmask", "restart_syscall", "sched_yield", "tgkill",
         "exit", "exit_group",
 };
+
+/*
+ * What starting sockguard-unpack takes, and what that program and its loader do before it closes its own sandbox. Only in
+ * policies with a rule that lets an upload in: all other filters cannot start a program.
+ */
+static const char *const unpacking[] = {
+        "vfork", "clone", "clone3", "execve", "wait4", "waitid", "kill", "arch_prctl", "set_tid_address", "set_robust_list", "rseq",
+        "prlimit64", "setrlimit", "getrlimit", "access", "faccessat", "faccessat2", "readlink", "readlinkat", "uname", "seccomp", "prctl",
+        "mmap", "mprotect",
+};
+
+/* Where uploads go that sockguard-unpack looks into (inspect/: INSPECT_ARCHIVE). */
+static const char *const uploads[] = {
+        "/build", "/libpod/build", "/images/load", "/libpod/images/load", "/images/create", "/libpod/images/import", "/plugins/create",
+        "/containers/x/archive", "/libpod/containers/x/archive",
+};
+
+static bool lets_uploads_in(struct config *c, struct plist rules) {
+        const struct opt_rule *at = list_of(c, rules, struct opt_rule);
+
+        for (uint32_t i = 0; i < rules.n; i++)
+                for (size_t k = 0; k < sizeof(uploads) / sizeof(uploads[0]); k++)
+                        if (slice_eq(text_of(c, at[i].action), SLICE("allow")) &&
+                            glob_match_rule(text_of(c, at[i].match.path), slice_of(uploads[k])))
+                                return true;
+        return false;
+}
+
+static bool needs_unpack(struct config *c) {
+        const struct plist profiles = c->root->clients.profiles;
+        const struct opt_profile *at = list_of(c, profiles, struct opt_profile);
+
+        if (lets_uploads_in(c, c->root->rules))
+                return true;
+        /* In another mode than enforce a request that the rules deny is looked into all the same. */
+        for (uint32_t i = 0; i < profiles.n; i++)
+                if (lets_uploads_in(c, at[i].rules) || at[i].mode.len > 0)
+                        return true;
+        return false;
+}
 
 /* Calls that are fine with some arguments only: (value of argument `n` & mask) == want. */
 static const struct {
@@ -43,10 +82,22 @@ static const struct {
         { "mprotect", 2, PROT_EXEC, 0 },
 };
 
-static int build(scmp_filter_ctx ctx, int fd) {
+static int allow(scmp_filter_ctx ctx, const char *const *names, size_t n) {
         int r = 0;
 
-        for (size_t i = 0; i < sizeof(narrowed) / sizeof(narrowed[0]) && r == 0; i++) {
+        for (size_t i = 0; i < n && r == 0; i++) {
+                int number = seccomp_syscall_resolve_name(names[i]);
+
+                if (number >= 0) /* others do not exist on this architecture */
+                        r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, number, 0);
+        }
+        return r;
+}
+
+static int build(scmp_filter_ctx ctx, bool unpack, int fd) {
+        int r = unpack ? allow(ctx, unpacking, sizeof(unpacking) / sizeof(unpacking[0])) : 0;
+
+        for (size_t i = 0; !unpack && i < sizeof(narrowed) / sizeof(narrowed[0]) && r == 0; i++) {
                 int number = seccomp_syscall_resolve_name(narrowed[i].name);
 
                 if (number >= 0)
@@ -54,12 +105,8 @@ static int build(scmp_filter_ctx ctx, int fd) {
                                              SCMP_CMP(narrowed[i].n, SCMP_CMP_MASKED_EQ, narrowed[i].mask, narrowed[i].want));
         }
 
-        for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]) && r == 0; i++) {
-                int number = seccomp_syscall_resolve_name(allowed[i]);
-
-                if (number >= 0) /* others do not exist on this architecture */
-                        r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, number, 0);
-        }
+        if (r == 0)
+                r = allow(ctx, allowed, sizeof(allowed) / sizeof(allowed[0]));
         if (r == 0)
                 r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a binary tree: the cost does not grow with the list */
         return r == 0 ? seccomp_export_bpf(ctx, fd) : r;
@@ -71,7 +118,7 @@ void seccomp_compile(struct config *c, struct policy_header *header) {
         struct stat st = { 0 };
 
         if (ctx && fd >= 0)
-                r = build(ctx, fd);
+                r = build(ctx, needs_unpack(c), fd);
         if (r == 0 && fstat(fd, &st) == 0 && st.st_size > 0 && st.st_size < 65536) {
                 size_t n = (size_t) st.st_size / sizeof(struct sock_filter);
                 struct sock_filter *at = builder_list(&c->blob, n, struct sock_filter, &header->seccomp);
