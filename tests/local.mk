@@ -1,8 +1,14 @@
 # Files of tests/.
 noinst_PROGRAMS += tests/standin
 tests_standin_SOURCES = tests/standin.c
-EXTRA_DIST += tests/run tests/deviations.json tests/unit/check.h tests/e2e/README.md tests/e2e/sg.py tests/e2e/docker-cli.py tests/e2e/hostile.py tests/e2e/tenants.py tests/e2e/attacks-containers.py
+EXTRA_DIST += tests/run tests/deviations.json tests/unit/check.h tests/e2e/README.md tests/e2e/sg.py tests/e2e/docker-cli.py tests/e2e/hostile.py tests/e2e/tenants.py tests/e2e/attacks-containers.py tests/e2e/json-oracle.py
 noinst_PROGRAMS += tests/bench/list-filter
 tests_bench_list_filter_SOURCES = tests/bench/list-filter.c tests/unit/tenants.h
 tests_bench_list_filter_CPPFLAGS = $(AM_CPPFLAGS) $(CJSON_CFLAGS)
 tests_bench_list_filter_LDADD = libcore.a $(CJSON_LIBS)
+
+# The C half of the comparison with Docker's decoder (tests/e2e/json-oracle.py).
+noinst_PROGRAMS += tests/differential/ours
+tests_differential_ours_SOURCES = tests/differential/ours.c
+tests_differential_ours_LDADD = libcore.a
+EXTRA_DIST += tests/differential/oracle.go

@@ -19,6 +19,11 @@ tests_unit_test_container_LDADD = $(CHECK_INSPECT)
 tests_unit_test_mutation_SOURCES = tests/unit/test-mutation.c tests/unit/check.h tests/unit/inspect.h
 tests_unit_test_mutation_LDADD = $(CHECK_INSPECT)
 
+noinst_PROGRAMS += tests/bench/bench-inspect
+tests_bench_bench_inspect_SOURCES = tests/bench/bench-inspect.c tests/unit/inspect.h
+tests_bench_bench_inspect_CPPFLAGS = $(AM_CPPFLAGS) $(CJSON_CFLAGS) -I$(top_srcdir)/tests
+tests_bench_bench_inspect_LDADD = $(CHECK_INSPECT)
+
 # Everything beside containers.
 libcore_a_SOURCES += \
 	sockguard-filter/inspect/archive.c \

@@ -16,6 +16,8 @@ fuzz_targets = \
 	tests/fuzz/fuzz-chunk \
 	tests/fuzz/fuzz-glob \
 	tests/fuzz/fuzz-head \
+	tests/fuzz/fuzz-inspect \
+	tests/fuzz/fuzz-json \
 	tests/fuzz/fuzz-query \
 	tests/fuzz/fuzz-redact \
 	tests/fuzz/fuzz-target \
@@ -48,3 +50,11 @@ tests_fuzz_fuzz_redact_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_tenants_SOURCES = tests/fuzz/fuzz-tenants.c $(fuzz_driver)
 tests_fuzz_fuzz_tenants_LDADD = libcore.a
 tests_fuzz_fuzz_tenants_LDFLAGS = $(fuzz_ldflags)
+
+tests_fuzz_fuzz_json_SOURCES = tests/fuzz/fuzz-json.c $(fuzz_driver)
+tests_fuzz_fuzz_json_LDADD = libcore.a
+tests_fuzz_fuzz_json_LDFLAGS = $(fuzz_ldflags)
+
+tests_fuzz_fuzz_inspect_SOURCES = tests/fuzz/fuzz-inspect.c tests/unit/inspect.h $(fuzz_driver)
+tests_fuzz_fuzz_inspect_LDADD = $(CHECK_INSPECT)
+tests_fuzz_fuzz_inspect_LDFLAGS = $(fuzz_ldflags)
