@@ -231,8 +231,6 @@ static void inspect_load(const struct inspect_input *in, struct inspect_result *
 
         if (in->facts.len == 0 || !facts_read(in, WATCH_MAX_, &f, r))
                 return;
-        if (!judge_shape(in, &f, r))
-                return;
         if (f.status == FACTS_S_NONE) {
                 load_failed(r, "the upload's compression is not looked into here");
                 return;
@@ -241,6 +239,8 @@ static void inspect_load(const struct inspect_input *in, struct inspect_result *
                 facts_fail(in, &f, r);
                 return;
         }
+        if (!judge_shape(in, &f, r))
+                return;
         w = f.watch;
         if (!w[WATCH_MANIFEST].has_content && f.container == FACTS_GZIP) {
                 load_failed(r, "the archive holds no manifest.json");
@@ -260,6 +260,21 @@ static void inspect_load(const struct inspect_input *in, struct inspect_result *
 
 /* ---- Podman ---- */
 
+/* Podman reads these in front of a colon as where to take the image from: files, other stores. They look like names with a tag. */
+static bool names_transport(struct slice reference) {
+        static const char *const transports[] = {
+                "dir", "oci", "oci-archive", "docker-archive", "docker-daemon", "containers-storage", "ostree", "sif", "tarball", "atomic",
+        };
+        struct slice transport, rest;
+
+        if (!slice_cut(reference, ':', &transport, &rest))
+                return false;
+        for (size_t i = 0; i < sizeof(transports) / sizeof(transports[0]); i++)
+                if (slice_case_eq(transport, slice_of(transports[i])))
+                        return true;
+        return false;
+}
+
 /* POST /libpod/images/pull: ?reference= in any of Podman's transports; only registries are a policy's business. */
 static void inspect_libpod_pull(const struct inspect_input *in, struct inspect_result *r) {
         const struct registry_policy policy = pull_policy(in);
@@ -272,6 +287,10 @@ static void inspect_libpod_pull(const struct inspect_input *in, struct inspect_r
                 return;
         if (slice_starts(reference, SLICE("docker://")))
                 reference = slice_from(reference, sizeof("docker://") - 1);
+        else if (names_transport(reference)) {
+                inspect_deny(in, r, "?reference", reference, NULL, "pulling from elsewhere than a registry is not allowed");
+                return;
+        }
         if (verify.len > 0 && !http_query_truth(verify) && !policy.allow_all) {
                 inspect_deny(in, r, "?tlsVerify", verify, "request_body.image_pull.allow_all_registries",
                              "pulling without verifying the registry's certificate is not allowed");

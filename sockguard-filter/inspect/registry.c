@@ -12,12 +12,15 @@ struct slice registry_normalize(struct slice host, struct arena *a) {
         return slice_eq(host, SLICE("index.docker.io")) ? SLICE("docker.io") : host;
 }
 
-static bool has_reference_bytes_only(struct slice s) {
-        for (size_t i = 0; i < s.len; i++) {
-                unsigned char c = (unsigned char) s.at[i];
+/* What ends a name early for some reader, or for a person. */
+static bool has_reference_characters_only(struct slice s) {
+        while (s.len > 0) {
+                uint32_t cp;
+                size_t n = unicode_decode(s, &cp);
 
-                if (c <= ' ' || c >= 0x7f || memchr("?#%\\", c, 4))
+                if (n == 0 || cp <= ' ' || cp == 0x7f || unicode_is_space(cp) || (cp < 0x80 && strchr("?#%\\", (int) cp)))
                         return false;
+                s = slice_from(s, n);
         }
         return true;
 }
@@ -26,11 +29,9 @@ static bool has_reference_bytes_only(struct slice s) {
  * Engines take the first component for a host when it holds a dot or a colon, is "localhost", or holds an upper-case letter
  * (which no repository may).
  */
-static bool is_host(struct slice component) {
-        for (size_t i = 0; i < component.len; i++)
-                if (component.at[i] == '.' || component.at[i] == ':' || (component.at[i] >= 'A' && component.at[i] <= 'Z'))
-                        return true;
-        return unicode_fold_eq(component, SLICE("localhost"));
+static bool is_host(struct slice component, struct arena *a) {
+        return slice_find(component, '.') >= 0 || slice_find(component, ':') >= 0 || unicode_fold_eq(component, SLICE("localhost")) ||
+               !slice_eq(unicode_lower(a, component), component);
 }
 
 int reference_parse(struct slice text, struct arena *a, struct image_reference *ret) {
@@ -40,7 +41,7 @@ int reference_parse(struct slice text, struct arena *a, struct image_reference *
         text = unicode_trim(text);
         if (text.len == 0)
                 return -ENOENT;
-        if (!has_reference_bytes_only(text))
+        if (!has_reference_characters_only(text))
                 return -EINVAL;
         *ret = (struct image_reference) { 0 };
         ret->digest = slice_cut(text, '@', &name, &digest);
@@ -51,7 +52,7 @@ int reference_parse(struct slice text, struct arena *a, struct image_reference *
 
         ret->registry = SLICE("docker.io");
         ret->repository = name;
-        if (slice_cut(name, '/', &first, &rest) && is_host(first)) {
+        if (slice_cut(name, '/', &first, &rest) && is_host(first, a)) {
                 ret->registry = registry_normalize(first, a);
                 ret->repository = rest;
         }

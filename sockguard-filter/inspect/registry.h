@@ -14,7 +14,7 @@ struct image_reference {
 
 /*
  * Parses `text`, outer white space trimmed. 0; -ENOENT when it is empty; -EINVAL when it is no reference: a blank component,
- * a byte that is not printable ASCII, or one of `?#%\`, which would end the name early for some reader.
+ * a control character, white space, bad UTF-8, or one of `?#%\`, which would end the name early for some reader.
  */
 int reference_parse(struct slice text, struct arena *a, struct image_reference *ret);
 

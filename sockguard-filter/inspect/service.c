@@ -140,9 +140,12 @@ static bool judge_networks(const struct inspect_input *in, const struct json_lis
         return true;
 }
 
-/* A type that is none of these, or one with blanks around it, would be judged here as something else than there. */
+/*
+ * The swarm reads a type that it does not know, and one that is not there, as a bind. So a missing one is judged as a bind, and
+ * an unknown one, or one with blanks around it, is refused.
+ */
 static bool known_mount_type(struct slice type) {
-        static const char *const known[] = { "bind", "volume", "tmpfs", "image" };
+        static const char *const known[] = { "", "bind", "volume", "tmpfs", "image" };
 
         for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
                 if (unicode_fold_eq(type, slice_of(known[i])))
@@ -158,7 +161,7 @@ static bool judge_mount(const struct inspect_input *in, const struct service_mou
                 inspect_deny(in, r, inspect_under(in, at, SLICE("Type")), m->type, NULL, "mounts of this type are not allowed");
                 return false;
         }
-        if (unicode_fold_eq(m->type, SLICE("bind")) && !inspect_path_allowed(in, m->source, o->allowed_bind_mounts)) {
+        if ((m->type.len == 0 || unicode_fold_eq(m->type, SLICE("bind"))) && m->source.len > 0 && !inspect_path_allowed(in, m->source, o->allowed_bind_mounts)) {
                 inspect_deny(in, r, inspect_under(in, at, SLICE("Source")), m->source, KEY("allowed_bind_mounts"),
                              "this bind mount is not allowed");
                 return false;
@@ -297,9 +300,11 @@ static void inspect_previous(const struct inspect_input *in, struct inspect_resu
 
         if (in->lookup->status == 404)
                 return;
+        /* Where the guard is on, it makes the same look-up, and its answer says more. */
         if (in->lookup->status != 200 ||
             json_validate(in->lookup->body, JSON_ALLOW_NUL | JSON_ALLOW_BAD_UTF8, JSON_DEPTH_MAX, in->arena, NULL) < 0) {
-                *r = (struct inspect_result) { .outcome = INSPECT_FAILED, .reason = SLICE("the service's previous specification could not be read") };
+                if (!in->options->service.require_cpu_limit && !in->options->service.require_cpu_limit_hard)
+                        *r = (struct inspect_result) { .outcome = INSPECT_FAILED, .reason = SLICE("the service's previous specification could not be read") };
                 return;
         }
         previous = json_member(json_root(in->lookup->body), SLICE("PreviousSpec"));

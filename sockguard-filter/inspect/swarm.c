@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+
 #include "base/unicode.h"
 #include "inspect/judge.h"
 
@@ -110,7 +112,7 @@ static void inspect_join(const struct inspect_input *in, struct inspect_result *
         if (in->body.len == 0 || !INSPECT_DECODE(in, r, join_fields, &s))
                 return;
         for (size_t i = 0; i < s.remote_addrs.n; i++) {
-                struct slice addr = unicode_lower(in->arena, unicode_trim(s.remote_addrs.at[i]));
+                struct slice addr = unicode_lower(in->arena, unicode_trim(s.remote_addrs.at[i])); /* as the list's entries are */
 
                 if (addr.len > 0 && !policy_strs_have(in->policy, o->allowed_join_remote_addrs, addr)) {
                         inspect_deny(in, r, inspect_at(in, "/RemoteAddrs", i), addr,
@@ -127,15 +129,18 @@ static void inspect_update(const struct inspect_input *in, struct inspect_result
                 (void) judge_spec(in, &s, "", r);
 }
 
-/* Anything but a plain no counts, because the daemon, not we, decides what else means yes. */
-static bool plainly_false(struct slice value, struct arena *a) {
-        static const char *const no[] = { "", "0", "f", "false", "no", "n", "off" };
+/* What the daemon takes for true, and some spellings that another version might: more words, and numbers. */
+static bool asks_for(struct slice value, struct arena *a) {
+        static const char *const yes[] = { "1", "t", "true", "yes", "y", "on" };
+        struct slice digits;
+        uint64_t number;
 
         value = unicode_lower(a, value);
-        for (size_t i = 0; i < sizeof(no) / sizeof(no[0]); i++)
-                if (slice_eq(value, slice_of(no[i])))
+        for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++)
+                if (slice_eq(value, slice_of(yes[i])))
                         return true;
-        return false;
+        digits = value.len > 0 && (value.at[0] == '-' || value.at[0] == '+') ? slice_from(value, 1) : value;
+        return digits.len > 0 && digits.at[0] != '0' && slice_parse_u64(digits, &number) != -EINVAL;
 }
 
 /* In the query, so judged whether a body follows or not. */
@@ -156,7 +161,7 @@ static void precheck_update(const struct inspect_input *in, struct inspect_resul
 
                 if (!judge_parameter(in, tokens[i].name, &value, r))
                         return;
-                if (!plainly_false(value, in->arena) && !tokens[i].allowed) {
+                if (asks_for(value, in->arena) && !tokens[i].allowed) {
                         inspect_deny(in, r, arena_printf(in->arena, "?%s", tokens[i].name).at, value, tokens[i].option,
                                      "%s is not allowed", tokens[i].name);
                         return;
@@ -164,16 +169,22 @@ static void precheck_update(const struct inspect_input *in, struct inspect_resul
         }
 }
 
-static void precheck_unlock(const struct inspect_input *in, struct inspect_result *r) {
+static void refuse_unlock(const struct inspect_input *in, struct inspect_result *r) {
         if (!in->options->swarm.allow_unlock)
-                inspect_deny(in, r, NULL, (struct slice) { 0 }, "request_body.swarm.allow_unlock", "unlocking the swarm is not allowed");
+                inspect_deny(in, r, NULL, SLICE(""), "request_body.swarm.allow_unlock", "unlocking the swarm is not allowed");
+}
+
+/* A body of known length is judged with it, so that one too large is refused as that. */
+static void precheck_unlock(const struct inspect_input *in, struct inspect_result *r) {
+        if (in->head->framing != HTTP_BODY_LENGTH || in->head->content_length == 0)
+                refuse_unlock(in, r);
 }
 
 static void inspect_unlock(const struct inspect_input *in, struct inspect_result *r) {
         struct swarm_unlock s = { 0 };
 
-        if (in->body.len > 0)
-                (void) INSPECT_DECODE(in, r, unlock_fields, &s);
+        if (in->body.len > 0 && INSPECT_DECODE(in, r, unlock_fields, &s))
+                refuse_unlock(in, r);
 }
 
 const struct inspector inspect_swarm_rows[] = {

@@ -9,6 +9,7 @@
 enum shape {
         SHAPE_TRIM,      /* trimmed; blanks and duplicates dropped */
         SHAPE_REGISTRY,  /* trimmed, lower case, index.docker.io is docker.io; duplicates dropped */
+        SHAPE_HOST,      /* the same, and what is no host dropped */
         SHAPE_PATH,      /* lexically cleaned; duplicates dropped */
         SHAPE_LOWER,     /* trimmed, lower case; blanks and duplicates dropped */
 };
@@ -20,7 +21,9 @@ static struct slice shaped(struct config *c, struct slice s, enum shape shape) {
         if (shape == SHAPE_TRIM)
                 return s;
         s = unicode_lower(&c->arena, s);
-        if (shape == SHAPE_REGISTRY && slice_eq(s, SLICE("index.docker.io")))
+        if (shape == SHAPE_HOST && slice_find(s, '/') >= 0)
+                return SLICE("");
+        if ((shape == SHAPE_REGISTRY || shape == SHAPE_HOST) && slice_eq(s, SLICE("index.docker.io")))
                 return SLICE("docker.io");
         return s;
 }
@@ -75,11 +78,12 @@ static const struct {
         ROW(exec, allowed_env_vars, SHAPE_TRIM),
         ROW(exec, denied_env_vars, SHAPE_TRIM),
         ROW(image_pull, allowed_registries, SHAPE_REGISTRY),
-        ROW(image_load, allowed_registries, SHAPE_REGISTRY),
+        ROW(image_load, allowed_registries, SHAPE_HOST),
+        ROW(volume, allowed_devices, SHAPE_PATH),
         ROW(service, allowed_bind_mounts, SHAPE_PATH),
         ROW(service, allowed_registries, SHAPE_REGISTRY),
         ROW(service, allowed_capabilities, SHAPE_TRIM),
-        ROW(swarm, allowed_join_remote_addrs, SHAPE_TRIM),
+        ROW(swarm, allowed_join_remote_addrs, SHAPE_LOWER),
         ROW(node, allowed_label_keys, SHAPE_TRIM),
         ROW(plugin, allowed_bind_mounts, SHAPE_PATH),
         ROW(plugin, allowed_devices, SHAPE_PATH),

@@ -235,11 +235,13 @@ static int judge_watched(struct walk *w, const struct tar_entry *e) {
         struct slice trimmed = unicode_trim(e->name);
         int r;
 
+        if (e->type == 'g')
+                return 0; /* nothing is unpacked from it */
         for (size_t i = 0; i < w->request->n_watch; i++) {
                 struct slice wanted = w->request->watch[i], cleaned = clean_path(e->name, true, w->clean);
                 struct walk_watch *watch = &w->watch[i];
 
-                if (cleaned.len < wanted.len && cleaned.len > 0 && e->type != '5' && e->type != 'g' &&
+                if (cleaned.len < wanted.len && cleaned.len > 0 && e->type != '5' &&
                     slice_starts(wanted, cleaned) && wanted.at[cleaned.len] == '/')
                         watch->parent = true;
                 if (!slice_eq(cleaned, wanted)) {

@@ -106,6 +106,7 @@ static void services_are_judged_like_containers(void) {
         DENIED(SERVICE, CONTAINER("\"Mounts\":[{\"Type\":\"bind\",\"Source\":\"/\"}]"));
         DENIED(SERVICE, CONTAINER("\"Mounts\":[{\"Type\":\" bind\",\"Source\":\"/\"}]"));
         DENIED(SERVICE, CONTAINER("\"Mounts\":[{\"Type\":\"bind\",\"Source\":\"etc\"}]"));
+        DENIED(SERVICE, CONTAINER("\"Mounts\":[{\"Source\":\"/etc\",\"Target\":\"/x\"}]")); /* read as a bind there */
         DENIED(SERVICE, CONTAINER("\"Mounts\":[{\"Type\":\"npipe\",\"Source\":\"x\"}]"));
         DENIED(SERVICE, CONTAINER("\"Mounts\":[{\"Type\":\"cluster\",\"Source\":\"x\"}]"));
         DENIED(SERVICE, CONTAINER("\"Mounts\":[{\"Type\":\"volume\",\"VolumeOptions\":{\"DriverConfig\":{\"Name\":\"local\",\"Options\":{\"o\":\"bind\"}}}}]"));
@@ -233,7 +234,89 @@ static void plugins_get_no_privileges(void) {
         fake_done(&f);
 }
 
+#define PODMAN "POST /v5.0.0/libpod/containers/create"
+#define POD "POST /libpod/pods/create"
+#define HARMLESS "\"image\":\"busybox\",\"systemd\":\"false\""
+
+static void podman_containers_stay_off_the_host(void) {
+        struct opt_libpod_container_create *o = &bodies_options(&f)->libpod_container_create;
+        static const char *const denied[] = {
+                "\"privileged\":true", "\"netns\":{\"nsmode\":\"host\"}", "\"pidns\":{\"nsmode\":\" HO\xc5\xbfT\"}", "\"utsns\":{\"nsmode\":\"host\"}",
+                "\"cgroupns\":{\"nsmode\":\"host\"}", "\"netns\":{\"nsmode\":\"path\",\"value\":\"/proc/1/ns/net\"}", "\"netns\":{\"nsmode\":\"pod\"}",
+                "\"mounts\":[{\"type\":\"bind\",\"source\":\"/\",\"destination\":\"/h\"}]", "\"mounts\":[{\"source\":\"/\",\"options\":[\"rbind\"]}]",
+                "\"mounts\":[{\"type\":\"tmpfs\",\"source\":\"/\",\"options\":[\"bind\"]}]", "\"mounts\":[{\"type\":\"glob\",\"source\":\"/etc/*\"}]",
+                "\"mounts\":[{\"type\":\"bind\",\"source\":\"etc\"}]", "\"volumes\":[{\"Name\":\"/etc\",\"Dest\":\"/e\"}]",
+                "\"overlay_volumes\":[{\"source\":\"/etc\",\"destination\":\"/e\"}]", "\"image_volumes\":[{\"Source\":\"x\"}]", "\"rootfs\":\"/\"",
+                "\"devices\":[{\"path\":\"/dev/sda\"}]", "\"host_device_list\":[{\"path\":\"/dev/sda\"}]", "\"devices_from\":[\"x\"]",
+                "\"device_cgroup_rule\":[{\"type\":\"a\"}]", "\"unmask\":[\"ALL\"]", "\"procfs_opts\":[\"hidepid=0\"]", "\"groups\":[\"keep-groups\"]",
+                "\"cgroup_parent\":\"/\"", "\"cgroups_mode\":\"disabled\"", "\"log_configuration\":{\"path\":\"/etc/cron.d/x\"}", "\"conmon_pid_file\":\"/etc/x\"",
+                "\"init_path\":\"/bin/sh\"", "\"oci_runtime\":\"/bin/sh\"", "\"annotations\":{\"run.oci.handler\":\"x\"}", "\"secrets\":[{\"Source\":\"s\"}]",
+                "\"env_host\":true", "\"hostusers\":[\"root\"]", "\"volumes_from\":[\"c\"]", "\"pod\":\"p\"", "\"cap_add\":[\"SYS_ADMIN\"]", "\"sysctl\":{\"a\":\"b\"}",
+                "\"idmappings\":{\"AutoUserNs\":true}",
+        };
+        char body[512];
+
+        fake_init(&f);
+        PASSES(PODMAN, "{" HARMLESS "}");
+        PASSES(PODMAN, "{" HARMLESS ",\"mounts\":[{\"type\":\"tmpfs\",\"destination\":\"/t\"}],\"volumes\":[{\"Name\":\"v\",\"Dest\":\"/v\"}],\"cgroups_mode\":\"enabled\"}");
+        DENIED(PODMAN, "{\"image\":\"busybox\"}"); /* systemd mode is on when nobody says a word */
+        DENIED(PODMAN, "null");
+        for (size_t i = 0; i < sizeof(denied) / sizeof(denied[0]); i++) {
+                snprintf(body, sizeof(body), "{%s,%s}", HARMLESS, denied[i]);
+                DENIED(PODMAN, body);
+        }
+        o->restrict_namespace_sharing = true;
+        DENIED(PODMAN, "{" HARMLESS ",\"ipcns\":{\"nsmode\":\"container\",\"value\":\"c\"}}");
+        o->allowed_namespace_sharing_containers = fake_strs(&f, "c");
+        PASSES(PODMAN, "{" HARMLESS ",\"ipcns\":{\"nsmode\":\"container\",\"value\":\" c \"}}");
+        fake_done(&f);
+}
+
+static void podman_pods_are_no_way_around(void) {
+        fake_init(&f);
+        PASSES(POD, "{\"name\":\"p\",\"shared_namespaces\":[\"ipc\",\"net\",\"uts\"]}");
+        DENIED(POD, "{\"netns\":{\"nsmode\":\"host\"}}");
+        DENIED(POD, "{\"shared_namespaces\":[\"pid\"]}");
+        DENIED(POD, "{\"infra_image\":\"evil.io/x\"}");
+        DENIED(POD, "{\"infra_image\":\"a//b\"}");
+        DENIED(POD, "{\"pidns\":{\"nsmode\":\"host\"}}");
+        DENIED(POD, "{\"userns\":{\"nsmode\":\"path\",\"value\":\"/proc/1/ns/user\"}}");
+        DENIED(POD, "{\"mounts\":[{\"type\":\"bind\",\"source\":\"/\"}]}");
+        DENIED(POD, "{\"volumes\":[{\"Name\":\"/etc\"}]}");
+        DENIED(POD, "{\"pod_devices\":[\"/dev/sda\"]}");
+        DENIED(POD, "{\"security_opt\":[\"label=disable\"]}");
+        DENIED(POD, "{\"sysctl\":{\"a\":\"b\"}}");
+        DENIED(POD, "{\"cgroup_parent\":\"/\"}");
+        DENIED(POD, "{\"infra_conmon_pid_file\":\"/etc/x\"}");
+        fake_done(&f);
+}
+
+static void podman_pulls_and_networks_are_judged_like_dockers(void) {
+        fake_init(&f);
+        bodies_options(&f)->image_pull.allow_official = true;
+        PASSES("POST /libpod/images/pull?reference=docker.io/library/busybox", "");
+        PASSES("POST /libpod/images/pull?reference=docker://busybox", "");
+        DENIED("POST /libpod/images/pull?reference=evil.io/x", "");
+        DENIED("POST /libpod/images/pull?reference=oci:/etc", "");
+        DENIED("POST /libpod/images/pull?reference=dir:x", "");
+        PASSES("POST /libpod/images/pull?reference=docker:dind", "");
+        DENIED("POST /libpod/images/pull?reference=docker-archive:/etc/x", "");
+        DENIED("POST /libpod/images/pull?reference=busybox&tlsVerify=false", "");
+        DENIED("POST /libpod/images/import?url=http://x/", "");
+        DENIED("POST /libpod/networks/n/connect", "{\"container\":\"c\",\"static_ips\":[\"10.0.0.1\"]}");
+        DENIED("POST /libpod/networks/n/connect", "{\"container\":\"c\",\"static_mac\":\"02:00:00:00:00:01\"}");
+        PASSES("POST /libpod/networks/n/connect", "{\"container\":\"c\"}");
+        DENIED("POST /libpod/networks/create", "{\"subnets\":[{\"subnet\":\"10.0.0.0/8\"}]}");
+        DENIED("POST /libpod/networks/create", "{\"network_interface\":\"eth0\"}");
+        DENIED("POST /libpod/volumes/create", "{\"Options\":{\"device\":\"/\"}}");
+        bodies_options(&f)->libpod_uninspected = true;
+        PASSES("POST /libpod/images/pull?reference=evil.io/x", "");
+        fake_done(&f);
+}
+
 CHECK_MAIN(CHECK_TEST(volumes_get_no_driver_and_no_options), CHECK_TEST(networks_are_gated_member_by_member),
            CHECK_TEST(secrets_keep_to_the_builtin_drivers), CHECK_TEST(services_are_judged_like_containers),
            CHECK_TEST(a_rollback_is_judged_by_the_specification_that_comes_back), CHECK_TEST(the_swarm_keeps_its_authority),
-           CHECK_TEST(nodes_keep_role_name_and_labels), CHECK_TEST(plugins_get_no_privileges))
+           CHECK_TEST(nodes_keep_role_name_and_labels), CHECK_TEST(plugins_get_no_privileges),
+           CHECK_TEST(podman_containers_stay_off_the_host), CHECK_TEST(podman_pods_are_no_way_around),
+           CHECK_TEST(podman_pulls_and_networks_are_judged_like_dockers))
