@@ -50,6 +50,9 @@ static const struct shared_row {
         { "/plugins/{}", SHARED_STRICT, "ownership.strict" },
         { "/distribution/{}", SHARED_STRICT, "ownership.strict" },
         { "/grpc", SHARED_STRICT, "ownership.strict" },
+        { "/images/load", SHARED_STRICT, "ownership.strict" },
+        { "/libpod/images/load", SHARED_STRICT, "ownership.strict" },
+        { "/libpod/images/import", SHARED_STRICT, "ownership.strict" },
         { "/libpod/manifests/{}", SHARED_STRICT, "ownership.strict" },
         { "/libpod/play/kube", SHARED_STRICT, "ownership.strict" },
         { "/libpod/kube/{}", SHARED_STRICT, "ownership.strict" },
@@ -173,9 +176,9 @@ static enum stage_result check_references(struct exchange *x, const struct owner
         *ret_denied = false;
         for (size_t i = 0; i < refs->n; i++) {
                 const struct reference *ref = &refs->at[i];
-                bool target = ref->use == REFERENCE_TARGET;
-                int r = check(x, o, ref->kind, ref->id,
-                              target ? !o->strict : ref->kind == RESOURCE_IMAGE && o->unowned_images_ok);
+                bool unowned_ok = ref->use == REFERENCE_PULLED || (ref->use == REFERENCE_TARGET && !o->strict) ||
+                                  (ref->use == REFERENCE_EMBEDDED && ref->kind == RESOURCE_IMAGE && o->unowned_images_ok);
+                int r = check(x, o, ref->kind, ref->id, unowned_ok);
 
                 if (r == -EIO)
                         return lookup_failed(x, ref->kind);

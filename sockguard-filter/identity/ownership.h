@@ -19,6 +19,7 @@ struct owned_path {
 /*
  * False when the path names none. A word like `create` counts as a call only where it is all of the rest and the method is
  * not one that the daemon would apply to a resource of that name; elsewhere it is a name like any other (2.7, Better a).
+ * `strict` adds libpod's images, and takes back that whoever updates an unowned node or swarm claims it.
  */
 bool owned_path_of(enum http_method method, struct slice path, bool unowned_images_ok, bool strict, struct owned_path *ret);
 

@@ -87,7 +87,7 @@ bool owned_path_of(enum http_method method, struct slice path, bool unowned_imag
                 return image_of(method, slice_from(path, strlen(libpod_images)), true, &ret->id);
         }
         if (slice_eq(path, SLICE("/swarm")) || slice_eq(path, SLICE("/swarm/update"))) {
-                *ret = (struct owned_path) { .kind = RESOURCE_SWARM, .unowned_ok = path.len > strlen("/swarm") };
+                *ret = (struct owned_path) { .kind = RESOURCE_SWARM, .unowned_ok = !strict && path.len > strlen("/swarm") };
                 return true;
         }
         for (size_t i = 0; i < sizeof(collections) / sizeof(collections[0]); i++) {
@@ -104,7 +104,7 @@ bool owned_path_of(enum http_method method, struct slice path, bool unowned_imag
                         .kind = c->kind,
                         .id = id,
                         .exec = c->exec,
-                        .unowned_ok = c->kind == RESOURCE_NODE && path_pattern_match("/nodes/{1}/update", path),
+                        .unowned_ok = !strict && c->kind == RESOURCE_NODE && path_pattern_match("/nodes/{1}/update", path),
                 };
                 return true;
         }

@@ -406,6 +406,8 @@ static const struct parameter_row {
         { "/commit", "container", RESOURCE_CONTAINER, REFERENCE_EMBEDDED, PARAMETER_NAME, false },
         { "/commit", "repo", RESOURCE_IMAGE, REFERENCE_TARGET, PARAMETER_IMAGE_TAG, false },
         { "/images/{}/tag", "repo", RESOURCE_IMAGE, REFERENCE_TARGET, PARAMETER_IMAGE_TAG, false },
+        { "/images/create", "fromImage", RESOURCE_IMAGE, REFERENCE_PULLED, PARAMETER_IMAGE_TAG, false },
+        { "/images/create", "repo", RESOURCE_IMAGE, REFERENCE_TARGET, PARAMETER_IMAGE_TAG, false },
         { "/build", "t", RESOURCE_IMAGE, REFERENCE_TARGET, PARAMETER_IMAGE_TAG, false },
         { "/build", "networkmode", RESOURCE_NETWORK, REFERENCE_EMBEDDED, PARAMETER_NETWORK, false },
         { "/libpod/commit", "container", RESOURCE_CONTAINER, REFERENCE_EMBEDDED, PARAMETER_NAME, false },
@@ -435,7 +437,10 @@ static void take_parameter(struct references *refs, const struct parameter_row *
                 value = unicode_trim(value);
                 if (value.len == 0)
                         return;
-                if (strcmp(row->name, "repo") == 0 && http_query_get(query, SLICE("tag"), &tag) && tag.len) {
+                if (strcmp(row->name, "t") != 0 && http_query_get(query, SLICE("tag"), &tag) && tag.len) {
+                        /* A digest in its place moves no tag. */
+                        if (slice_find(tag, ':') >= 0)
+                                return;
                         char *p = arena_alloc(refs->arena, value.len + 1 + tag.len);
 
                         memcpy(p, value.at, value.len);

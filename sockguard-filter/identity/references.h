@@ -14,7 +14,9 @@
 enum reference_use {
         REFERENCE_NAMESPACE, /* a namespace of that container is shared: what is not there passes, unowned does not */
         REFERENCE_EMBEDDED,  /* it is used: what is not there is refused, it would be made between check and use */
-        REFERENCE_TARGET,    /* the name is given to something new: what is there must not be somebody else's */
+        REFERENCE_TARGET,    /* the name is given to something new: what is there must not be somebody else's, nor, with
+                                ownership.strict, nobody's: all tenants share it */
+        REFERENCE_PULLED,    /* the same, but what is nobody's may always be pulled anew */
 };
 
 struct reference {

@@ -12,7 +12,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from sg import ALLOW_ALL, DOCKER_SOCK, Sockguard, check, done, request, skip  # noqa: E402
+from sg import ALLOW_ALL, DOCKER_SOCK, Reply, Sockguard, check, done, request, skip  # noqa: E402
 
 POLICY = ALLOW_ALL + """
 ownership: {owner: %s, strict: true, allow_unowned_images: true}
@@ -38,6 +38,14 @@ daemon = subprocess.Popen(["dockerd", "--data-root", work + "/data", "--exec-roo
 
 
 def finish():
+    """Leaves no bridge behind: the next daemon would find its addresses taken."""
+    if daemon.poll() is None and os.path.exists(sock):
+        root("POST", "/swarm/leave?force=1")
+        for c in json.loads((root("GET", "/containers/json?all=1") or Reply(0, [], b"[]", b"")).body):
+            root("DELETE", "/containers/%s?force=1&v=1" % c["Id"])
+        for n in json.loads((root("GET", "/networks") or Reply(0, [], b"[]", b"")).body):
+            if n["Driver"] == "bridge":
+                root("DELETE", "/networks/" + n["Id"])
     daemon.terminate()
     try:
         daemon.wait(20)

@@ -227,6 +227,10 @@ static void every_reference_is_checked(void) {
                 { "GET /images/get?names=none", NULL, 0 },
                 { "POST /images/mine/tag?repo=theirs", NULL, 403 },
                 { "POST /images/mine/tag?repo=none", NULL, 0 },
+                { "POST /images/create?fromImage=theirs&tag=1", NULL, 403 },
+                { "POST /images/create?fromImage=theirs&tag=sha256:0", NULL, 0 },
+                { "POST /images/create?fromSrc=-&repo=theirs", NULL, 403 },
+                { "POST /images/create?fromImage=none", NULL, 0 },
                 { "POST /build?t=theirs:1", NULL, 403 },
                 { "POST /build?networkmode=container:theirs", NULL, 403 },
                 { "POST /build?networkmode=theirs", NULL, 403 },
@@ -437,7 +441,8 @@ static void what_belongs_to_everybody_is_refused_unless_allowed(void) {
                 { "GET /plugins", NULL, 403 }, { "POST /plugins/a/b/enable", NULL, 403 }, { "POST /swarm/leave", NULL, 403 },
                 { "GET /distribution/x/json", NULL, 403 }, { "GET /libpod/images/theirs/json", NULL, 403 },
                 { "DELETE /libpod/images/remove?images=theirs", NULL, 403 }, { "POST /libpod/play/kube", NULL, 403 },
-                { "POST /images/mine/tag?repo=none", NULL, 403 }, { "GET /version", NULL, 0 }, { "GET /swarm", NULL, 403 },
+                { "POST /images/mine/tag?repo=none", NULL, 403 }, { "POST /images/create?fromImage=none", NULL, 0 },
+                { "POST /images/load", NULL, 403 }, { "POST /nodes/none/update", "{}", 403 }, { "GET /version", NULL, 0 }, { "GET /swarm", NULL, 403 },
         };
         static struct fake f;
 
