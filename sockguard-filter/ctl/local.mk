@@ -11,6 +11,7 @@ sockguard_ctl_SOURCES = \
 	sockguard-filter/ctl/reload.c sockguard-filter/ctl/watch.c sockguard-filter/ctl/worker.c \
 	sockguard-filter/ctl/verb_run.c sockguard-filter/ctl/verb_serve.c sockguard-filter/ctl/verb_status.c sockguard-filter/ctl/verb_top.c \
 	sockguard-filter/ctl/view.c sockguard-filter/ctl/view.h \
+	sockguard-filter/ctl/units.c sockguard-filter/ctl/units.h sockguard-filter/ctl/verb_units.c \
 	sockguard-filter/ctl/verb_compile.c \
 	sockguard-filter/ctl/verb_doctor.c \
 	sockguard-filter/ctl/verb_match.c \

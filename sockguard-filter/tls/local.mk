@@ -17,3 +17,4 @@ sockguard_tls_CPPFLAGS = $(AM_CPPFLAGS) $(GNUTLS_CFLAGS)
 sockguard_tls_LDADD = libcore.a $(GNUTLS_LIBS)
 EXTRA_DIST += tests/e2e/tls.py
 EXTRA_DIST += tests/e2e/failover.py
+EXTRA_DIST += tests/e2e/units.py

@@ -15,9 +15,11 @@
  */
 #include <fcntl.h>
 #include <getopt.h>
+#include <grp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -37,7 +39,7 @@
 #define RECORD_FD 4
 
 struct options {
-        const char *policy, *listener;
+        const char *policy, *listener, *user;
         bool upstream;
         char **rest; /* for the filter */
 };
@@ -218,6 +220,29 @@ static int exit_status_of(pid_t pid) {
         return EXIT_FAILURE;
 }
 
+/*
+ * As a user for good, as s6-setuidgid(8) does. The supplementary groups stay (the unit's SupplementaryGroups= is what opens the daemon's
+ * socket), except root's.
+ */
+static int become_user(const char *name) {
+        const struct passwd *pw = getpwnam(name);
+        gid_t groups[64], kept[64];
+        int n, k = 0;
+
+        if (!pw || pw->pw_uid == 0)
+                return -ESRCH;
+        n = getgroups(64, groups);
+        if (n < 0)
+                return -errno;
+        for (int i = 0; i < n; i++)
+                if (groups[i] != 0)
+                        kept[k++] = groups[i];
+        if (setgroups((size_t) k, kept) < 0 || setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) < 0 ||
+            setresuid(pw->pw_uid, pw->pw_uid, pw->pw_uid) < 0)
+                return -errno;
+        return setuid(0) == 0 ? -EPERM : 0;
+}
+
 static int serve(const struct options *o) {
         bool inetd, listening, stderr_is_client = false;
         int channel[2], fd, null, plain, record, r;
@@ -243,6 +268,14 @@ static int serve(const struct options *o) {
 
         /* From here on the client's socket is the terminator's alone: its end is the client's end. */
         close(channel[1]);
+        if (o->user) {
+                r = become_user(o->user);
+                if (r < 0) {
+                        (void) kill(pid, SIGKILL);
+                        fprintf(stderr, "sockguard-tls: become %s: %s\n", o->user, strerror(-r));
+                        return EXIT_FAILURE;
+                }
+        }
         if (inetd) {
                 null = open("/dev/null", O_RDWR | O_CLOEXEC);
                 if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0)
@@ -259,7 +292,7 @@ static int serve(const struct options *o) {
 }
 
 static void usage(FILE *to) {
-        fputs("Usage: sockguard-tls [--policy IMAGE] [--listener NAME] [-- FILTER-ARGUMENT...]\n"
+        fputs("Usage: sockguard-tls [--policy IMAGE] [--listener NAME] [--user USER] [-- FILTER-ARGUMENT...]\n"
               "       sockguard-tls --upstream\n"
               "\n"
               "Terminates the TLS of one connection (descriptor 3 or stdin, or the next one of a listening socket) and runs\n"
@@ -272,6 +305,7 @@ int main(int argc, char **argv) {
                 { "policy", required_argument, NULL, 'c' },
                 { "config", required_argument, NULL, 'c' },
                 { "listener", required_argument, NULL, 'l' },
+                { "user", required_argument, NULL, 'U' },
                 { "upstream", no_argument, NULL, 'u' },
                 { "help", no_argument, NULL, 'h' },
                 { "version", no_argument, NULL, 'V' },
@@ -287,6 +321,9 @@ int main(int argc, char **argv) {
                         break;
                 case 'l':
                         o.listener = optarg;
+                        break;
+                case 'U':
+                        o.user = optarg;
                         break;
                 case 'u':
                         o.upstream = true;
