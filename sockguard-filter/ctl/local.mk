@@ -13,7 +13,7 @@ sockguard_ctl_SOURCES = \
 	sockguard-filter/ctl/view.c sockguard-filter/ctl/view.h \
 	sockguard-filter/ctl/units.c sockguard-filter/ctl/units.h sockguard-filter/ctl/verb_units.c \
 	sockguard-filter/ctl/verb_compile.c \
-	sockguard-filter/ctl/verb_doctor.c \
+	sockguard-filter/ctl/verb_doctor.c sockguard-filter/ctl/verb_explain.c \
 	sockguard-filter/ctl/verb_match.c \
 	sockguard-filter/ctl/verb_validate.c \
 	sockguard-filter/ctl/verb_version.c

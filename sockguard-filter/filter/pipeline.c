@@ -37,12 +37,14 @@ static const struct stage admin_stages[] = {
 
 static enum stage_result run(const struct stage *at, size_t n, struct exchange *x) {
         for (size_t i = 0; i < n; i++) {
+                enum reason_code before = x->verdict.code;
                 enum stage_result r = at[i].run(x);
 
-                if (r != STAGE_NEXT) {
+                /* A denial that the profile's mode lets pass names its stage too. */
+                if (r != STAGE_NEXT || (x->verdict.decision == DECISION_WOULD_DENY && x->verdict.code != before))
                         x->verdict.stage = at[i].name;
+                if (r != STAGE_NEXT)
                         return r;
-                }
         }
         return STAGE_NEXT;
 }

@@ -304,7 +304,6 @@ enum stage_result stage_inspect(struct exchange *x) {
 
         if (rules_would_deny(x))
                 return STAGE_NEXT;
-        x->verdict.stage = "inspect";
         row = inspect_find(method, x->target.normalized);
         if (!row)
                 return without_row(x);

@@ -287,7 +287,6 @@ enum stage_result stage_guard(struct exchange *x) {
                 .policy = x->policy, .options = exchange_request_body(x), .method = x->head.method, .path = path, .query = exchange_query(x),
                 .head = &x->head, .arena = x->arena,
         };
-        x->verdict.stage = "guard";
         if (inspect_path_matches("/containers/{}/update", path))
                 return guard_container(&g);
         if (inspect_path_matches("/services/{}/update", path))
