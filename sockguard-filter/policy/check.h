@@ -24,6 +24,9 @@ void check_ownership(struct config *c);
 void check_mutations(struct config *c);
 void check_rules(struct config *c, struct plist rules);
 
+/* Warns of rules that let reads of the guarded families through for some names (reads.c). The scope's rules are compiled. */
+void warn_reads(struct config *c, struct plist rules, const struct policy_scope *scope);
+
 /* Shared pieces. */
 
 struct tls_facts {

@@ -29,6 +29,7 @@ libconfig_a_SOURCES += \
 	sockguard-filter/policy/load.c sockguard-filter/policy/load.h \
 	sockguard-filter/policy/options.c \
 	sockguard-filter/policy/problem.c sockguard-filter/policy/problem.h \
+	sockguard-filter/policy/reads.c \
 	sockguard-filter/policy/regex.c sockguard-filter/policy/regex.h \
 	sockguard-filter/policy/scalar.c sockguard-filter/policy/scalar.h \
 	sockguard-filter/policy/seccomp.c sockguard-filter/policy/seccomp.h \
@@ -38,3 +39,6 @@ libconfig_a_SOURCES += \
 check_PROGRAMS += tests/unit/test-config
 tests_unit_test_config_SOURCES = tests/unit/test-config.c
 tests_unit_test_config_LDADD = libconfig.a libcore.a $(YAML_LIBS) $(SECCOMP_LIBS) $(GNUTLS_LIBS)
+check_PROGRAMS += tests/unit/test-reads
+tests_unit_test_reads_SOURCES = tests/unit/test-reads.c
+tests_unit_test_reads_LDADD = libconfig.a libcore.a $(YAML_LIBS) $(SECCOMP_LIBS) $(GNUTLS_LIBS)

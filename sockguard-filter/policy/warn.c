@@ -94,16 +94,29 @@ static void warn_clients(struct config *c) {
         }
 }
 
+/* Patterns reach containers and images only; whoever sets them alone may think that they hide the rest as well. */
+static void warn_patterns(struct config *c, struct plist labels, struct plist *names, struct plist *images) {
+        if (labels.n == 0 && c->root->response.visible_resource_labels.n == 0 && (names->n || images->n))
+                warn(c, names->n ? names : images, "without visible_resource_labels only containers and images are hidden, not networks, volumes or services");
+}
+
 void check_warnings(struct config *c) {
         struct opt_root *r = c->root;
         struct opt_profile *profiles = list_of(c, r->clients.profiles, struct opt_profile);
         struct opt_endpoint *endpoints = list_of(c, r->upstream.endpoints, struct opt_endpoint);
 
         warn_rules(c, r->rules);
+        warn_patterns(c, r->response.visible_resource_labels, &r->response.name_patterns, &r->response.image_patterns);
+        if (!r->insecure_allow_read_exfiltration)
+                warn_reads(c, r->rules, list_of(c, c->compiled->scopes, struct policy_scope));
         warn_unbuilt(c, &r->request_body);
         warn_update(c, &r->request_body.container_update);
         for (uint32_t i = 0; i < r->clients.profiles.n; i++) {
                 warn_rules(c, profiles[i].rules);
+                warn_patterns(c, profiles[i].response.visible_resource_labels, &profiles[i].response.name_patterns,
+                              &profiles[i].response.image_patterns);
+                if (!r->insecure_allow_read_exfiltration)
+                        warn_reads(c, profiles[i].rules, list_of(c, c->compiled->scopes, struct policy_scope) + i + 1);
                 warn_unbuilt(c, &profiles[i].request_body);
                 warn_update(c, &profiles[i].request_body.container_update);
         }
