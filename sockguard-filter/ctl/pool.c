@@ -33,7 +33,7 @@ struct filter_pool {
         bool draining;
         uint64_t started_ns;
         struct child *children;
-        sd_event_source *again, *accepts;
+        sd_event_source *again;
 };
 
 static const char *program(const char *variable, const char *otherwise) {
@@ -126,17 +126,14 @@ static void pool_died(struct filter_pool *p, const siginfo_t *si) {
 static int on_child(sd_event_source *s, const siginfo_t *si, void *arg) {
         struct child *k = arg;
         struct filter_pool *p = k->of;
-        bool was_pool = !p->accepts;
 
         (void) s;
         forget(k);
         if (p->draining) {
                 if (p->c->stopping && p->c->serve && p->c->serve->idle(p->c))
                         (void) sd_event_exit(p->c->event, p->c->exit_code);
-        } else if (was_pool)
+        } else
                 pool_died(p, si);
-        else if (p->n_children < p->most)
-                (void) sd_event_source_set_enabled(p->accepts, SD_EVENT_ON);
         return 0;
 }
 
@@ -170,8 +167,8 @@ static int start_child(struct filter_pool *p, const char *path, char *const *arg
 }
 
 static int start_filters(struct filter_pool *p) {
-        const char *path = program("SOCKGUARD_FILTER", SOCKGUARD_BINDIR "/sockguard-filter");
-        char policy[300], idle[16], most[16];
+        char tls[512], policy[300], idle[16], most[16];
+        const char *path = p->l->tls ? tls_program(tls) : program("SOCKGUARD_FILTER", SOCKGUARD_BINDIR "/sockguard-filter");
         const char *argv[] = { path, "--policy", policy, "--listener", p->l->name, "--pool", idle, "--pool-max", most, NULL };
 
         snprintf(policy, sizeof(policy), "%s/policy", p->c->dir);
@@ -179,28 +176,6 @@ static int start_filters(struct filter_pool *p) {
         snprintf(most, sizeof(most), "%u", p->most);
         p->started_ns = now_ns();
         return start_child(p, path, (char *const *) argv, p->l->fd);
-}
-
-/* TLS: one terminator a connection. When there are as many as may be, connections wait in the backlog. */
-static int on_connection(sd_event_source *s, int listening, uint32_t events, void *arg) {
-        struct filter_pool *p = arg;
-        char tls[512], policy[300];
-        const char *path = tls_program(tls);
-        const char *argv[] = { path, "--policy", policy, "--listener", p->l->name, NULL };
-        int fd, r;
-
-        (void) events;
-        if (p->n_children >= p->most)
-                return sd_event_source_set_enabled(s, SD_EVENT_OFF);
-        fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC);
-        if (fd < 0)
-                return 0;
-        snprintf(policy, sizeof(policy), "%s/policy", p->c->dir);
-        r = start_child(p, path, (char *const *) argv, fd);
-        close(fd);
-        if (r < 0)
-                ctl_note(LEVEL_ERROR, "cannot start sockguard-tls", "error", strerror(-r));
-        return 0;
 }
 
 int pool_start(struct companion *c, struct listener *l, unsigned idle, unsigned most, struct error *e) {
@@ -211,19 +186,13 @@ int pool_start(struct companion *c, struct listener *l, unsigned idle, unsigned 
                 return error_errno(e, -ENOMEM, "listener %s", l->name);
         *p = (struct filter_pool) { .c = c, .l = l, .idle = idle, .most = most };
         l->pool = p;
-        if (l->tls) {
-                (void) fcntl(l->fd, F_SETFL, fcntl(l->fd, F_GETFL) | O_NONBLOCK);
-                r = sd_event_add_io(c->event, &p->accepts, l->fd, EPOLLIN, on_connection, p);
-        } else
-                r = start_filters(p);
+        r = start_filters(p);
         return r < 0 ? error_errno(e, r, "cannot start the filters of listener %s", l->name) : 0;
 }
 
 void pool_drain(struct filter_pool *p) {
         p->draining = true;
         p->again = sd_event_source_disable_unref(p->again);
-        if (p->accepts)
-                (void) sd_event_source_set_enabled(p->accepts, SD_EVENT_OFF);
         for (struct child *k = p->children; k; k = k->next)
                 (void) kill(k->pid, SIGTERM);
 }
@@ -243,6 +212,5 @@ void pool_free(struct filter_pool *p) {
                 free(k);
         }
         p->again = sd_event_source_disable_unref(p->again);
-        p->accepts = sd_event_source_disable_unref(p->accepts);
         free(p);
 }

@@ -4,6 +4,7 @@
 #include <getopt.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -15,6 +16,7 @@
 #include "filter/privilege.h"
 #include "identity/certificate.h"
 #include "identity/peer.h"
+#include "tls/handover.h"
 
 /*
  * sockguard-filter: one client connection to the Docker daemon, judged request by request.
@@ -298,10 +300,43 @@ static void tend(void *arg) {
                 (void) upstream_open(&c->up, false, NSEC_NEVER, &e);
 }
 
+/* A member behind TLS: its terminator is asked for before the sandbox closes; without the keeper of the key the pool is at its end. */
+static int serve_handed_over(struct connection *c, const struct options *o, int keeper) {
+        int channel, plain = -1, record = -1, r;
+        struct error e;
+
+        (void) close(LISTEN_FD);
+        channel = terminator_request(keeper);
+        (void) close(keeper);
+        if (channel < 0) {
+                (void) kill(getppid(), SIGTERM);
+                (void) error_errno(&e, channel, "the terminator's parent has ended");
+                return complain(c, &e);
+        }
+        r = enter(c, o, &e);
+        if (r < 0)
+                return complain(c, &e);
+        tend(c);
+        r = pool_wait_handover(channel, tend, c, &plain, &record);
+        if (r < 0)
+                return EXIT_SUCCESS; /* refused, and recorded there */
+        (void) close(channel);
+        r = peer_record_read(record, &c->peer);
+        if (r < 0) {
+                (void) error_errno(&e, r, "the peer's identity was announced but cannot be read");
+                return complain(c, &e);
+        }
+        c->listener_is_tcp = true;
+        return serve(c, plain, plain, &e);
+}
+
 static int serve_accepted(struct connection *c, const struct options *o) {
         struct error e;
         int fd, r;
 
+        fd = terminator_keeper();
+        if (fd >= 0)
+                return serve_handed_over(c, o, fd);
         r = enter(c, o, &e);
         if (r < 0)
                 return complain(c, &e);

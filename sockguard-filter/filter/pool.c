@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/slice.h"
 #include "filter/connection.h"
+#include "tls/handover.h"
 
 #define RESUME_ENV "SOCKGUARD_POOL_FDS" /* "PAGE:WAKE": descriptors that our former self left open */
 #define LOOK_MS 1000                    /* how often the parent looks for members that ended */
@@ -275,9 +276,9 @@ static void on_tend(int number) {
         (void) number;
 }
 
-int pool_wait(int listen_fd, void (*tend)(void *arg), void *arg) {
+/* From here on a member is idle, and SIGALRM interrupts its waiting. 0 or negative errno. */
+static int begin_waiting(void) {
         struct sigaction tending = { .sa_handler = on_tend }; /* no SA_RESTART: accept returns */
-        int fd;
 
         if (sigaction(SIGALRM, &tending, NULL) < 0)
                 return -errno;
@@ -286,21 +287,11 @@ int pool_wait(int listen_fd, void (*tend)(void *arg), void *arg) {
         connection_signals.idle = 1;
         if (connection_signals.stopping)
                 _exit(0);
-        for (;;) {
-                (void) alarm(TEND_S);
-                fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-                if (fd >= 0)
-                        break;
-                if (errno == EINTR)
-                        tend(arg);
-                else if (errno == EAGAIN) {
-                        /* The listening socket is non-blocking: somebody else set it so. */
-                        struct pollfd p = { .fd = listen_fd, .events = POLLIN };
+        return 0;
+}
 
-                        (void) poll(&p, 1, TEND_S * 1000);
-                } else if (errno != ECONNABORTED && errno != EPROTO)
-                        return -errno;
-        }
+/* There is a connection: this member is ready no more. */
+static void end_waiting(void) {
         connection_signals.idle = 0;
         (void) alarm(0);
         if (pool.self) {
@@ -317,5 +308,47 @@ int pool_wait(int listen_fd, void (*tend)(void *arg), void *arg) {
                 (void) prctl(PR_SET_PDEATHSIG, 0);
         }
         connection_catch_signals();
+}
+
+int pool_wait(int listen_fd, void (*tend)(void *arg), void *arg) {
+        int fd, r;
+
+        r = begin_waiting();
+        if (r < 0)
+                return r;
+        for (;;) {
+                (void) alarm(TEND_S);
+                fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+                if (fd >= 0)
+                        break;
+                if (errno == EINTR)
+                        tend(arg);
+                else if (errno == EAGAIN) {
+                        /* The listening socket is non-blocking: somebody else set it so. */
+                        struct pollfd p = { .fd = listen_fd, .events = POLLIN };
+
+                        (void) poll(&p, 1, TEND_S * 1000);
+                } else if (errno != ECONNABORTED && errno != EPROTO)
+                        return -errno;
+        }
+        end_waiting();
         return fd;
+}
+
+int pool_wait_handover(int channel, void (*tend)(void *arg), void *arg, int *ret_plain, int *ret_record) {
+        int r;
+
+        r = begin_waiting();
+        if (r < 0)
+                return r;
+        do {
+                (void) alarm(TEND_S);
+                r = terminator_wait(channel);
+                if (r == -EINTR)
+                        tend(arg);
+        } while (r == -EINTR);
+        if (r < 0)
+                return r;
+        end_waiting();
+        return handover_receive(channel, ret_plain, ret_record);
 }

@@ -45,4 +45,11 @@ int pool_run(const struct pool_config *config, int listen_fd);
  */
 int pool_wait(int listen_fd, void (*tend)(void *arg), void *arg);
 
+/*
+ * The same behind TLS: waits until the terminator at the other end of `channel` (tls/handover.h) has accepted a connection, from
+ * when on this member counts as busy, and then until its handshake is done. 0 with the plaintext socket and the record of the peer;
+ * -ECONNRESET the client was refused, or the terminator has ended; other negative errno.
+ */
+int pool_wait_handover(int channel, void (*tend)(void *arg), void *arg, int *ret_plain, int *ret_record);
+
 #endif

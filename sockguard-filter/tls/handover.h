@@ -7,6 +7,9 @@
  * plaintext socket and the sealed record of who the peer is (identity/certificate.h). No TLS is linked here.
  */
 
+/* Says that a connection has been accepted and that its handshake begins. 0 or negative errno. */
+int handover_accepted(int channel);
+
 /* Sends both descriptors; they stay the caller's. 0 or negative errno. */
 int handover_send(int channel, int plain, int record);
 
@@ -15,5 +18,18 @@ int handover_send(int channel, int plain, int record);
  * ended without a client; other negative errno.
  */
 int handover_receive(int channel, int *ret_plain, int *ret_record);
+
+/* ---- the pool: filters that are ready, and terminators that are made for them (tls/keeper.c) ---- */
+
+#define TERMINATOR_FD_ENV "SOCKGUARD_TERMINATOR_FD" /* in a pool of filters: the channel to the keeper of the key */
+
+/* Is this a pool behind TLS? The channel, or -1. */
+int terminator_keeper(void);
+
+/* Asks the keeper for a terminator. The channel to it, close-on-exec; or negative errno: the keeper has ended. */
+int terminator_request(int keeper);
+
+/* Waits until the terminator has accepted a connection. 0; -EINTR a signal; -ECONNRESET it has ended; other negative errno. */
+int terminator_wait(int channel);
 
 #endif

@@ -22,6 +22,7 @@
 #include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -40,6 +41,7 @@
 
 struct options {
         const char *policy, *listener, *user;
+        const char *pool, *pool_max; /* of a pool; else NULL */
         bool upstream;
         char **rest; /* for the filter */
 };
@@ -93,25 +95,35 @@ static void out_of_memory(struct arena *a) {
         _exit(1);
 }
 
-/* Everything after the fork. The exit status is the process's: 0 also for a client that was refused. */
-static int terminate(const struct options *o, int fd, bool listening, int channel) {
+/* What is read before the sandbox. */
+struct prepared {
+        struct policy policy;
+        struct tls_server server;
+        struct report report;
+};
+
+static int prepare(const struct options *o, int fd, struct prepared *ret, struct error *e) {
+        int r;
+
+        r = map_policy(o->policy, &ret->policy, e);
+        if (r >= 0)
+                r = tls_server_load(&ret->policy, slice_of(o->listener), &ret->server, e);
+        if (r >= 0)
+                report_open(&ret->policy, slice_of(o->listener), fd, &ret->report);
+        return r;
+}
+
+/* From the sandbox to the last byte. The exit status is the process's: 0 also for a client that was refused. */
+static int terminate(const struct prepared *have, int fd, bool listening, int channel) {
         static struct tls_stream stream;
         struct peer_certificate certificate;
         struct tls_refusal why;
-        struct tls_server server;
-        struct report report;
-        struct policy policy;
         struct error e = {};
         struct arena arena;
         struct peer peer;
         uint64_t deadline = deadline_in(HANDSHAKE_NS);
         int pair[2], record, one = 1;
 
-        if (map_policy(o->policy, &policy, &e) < 0)
-                return fail("policy", &e);
-        if (tls_server_load(&policy, slice_of(o->listener), &server, &e) < 0)
-                return fail("TLS", &e);
-        report_open(&policy, slice_of(o->listener), fd, &report);
         arena_init(&arena, 1024 * 1024, out_of_memory);
         if (sandbox_enter(&e) < 0)
                 return fail("sandbox", &e);
@@ -121,6 +133,8 @@ static int terminate(const struct options *o, int fd, bool listening, int channe
 
                 if (accept_one(fd, &connection, &e) < 0)
                         return fail("listening socket", &e);
+                if (handover_accepted(channel) < 0)
+                        return 1; /* the filter is gone */
                 close(fd);
                 fd = connection;
                 deadline = deadline_in(HANDSHAKE_NS);
@@ -131,15 +145,15 @@ static int terminate(const struct options *o, int fd, bool listening, int channe
         (void) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
         (void) setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
 
-        if (tls_server_accept(&server, fd, deadline, &arena, &stream, &certificate, &why) < 0) {
-                report_refused(&report, &peer, why.code, why.why);
+        if (tls_server_accept(&have->server, fd, deadline, &arena, &stream, &certificate, &why) < 0) {
+                report_refused(&have->report, &peer, why.code, why.why);
                 return 0;
         }
         peer.certificate = &certificate;
 
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0 || peer_record_write(&peer, &record) < 0 ||
             handover_send(channel, pair[1], record) < 0) {
-                report_refused(&report, &peer, "tls_handover_failed", "the connection could not be handed to a filter");
+                report_refused(&have->report, &peer, "tls_handover_failed", "the connection could not be handed to a filter");
                 return 1;
         }
         close(record);
@@ -169,6 +183,76 @@ static int socket_option(int fd, int option) {
         socklen_t size = sizeof(v);
 
         return getsockopt(fd, SOL_SOCKET, option, &v, &size) < 0 ? -1 : v;
+}
+
+/* ---- the keeper of the key, in a pool ---- */
+
+#define LOOK_MS 5000 /* how often the keeper looks whether the certificate has been renewed */
+
+/* 1 with a channel for a new terminator; 0 the time is up; -ECONNRESET the pool has ended. */
+static int next_request(int control, int *ret_channel) {
+        struct pollfd pfd = { .fd = control, .events = POLLIN };
+        union {
+                struct cmsghdr align;
+                char room[CMSG_SPACE(sizeof(int))];
+        } buffer;
+        char word;
+        struct iovec iov = { .iov_base = &word, .iov_len = 1 };
+        struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &buffer, .msg_controllen = sizeof(buffer) };
+        struct cmsghdr *c;
+        ssize_t n;
+
+        if (poll(&pfd, 1, LOOK_MS) <= 0)
+                return 0;
+        n = recvmsg(control, &m, MSG_CMSG_CLOEXEC);
+        if (n < 0)
+                return errno == EINTR ? 0 : -errno;
+        if (n == 0)
+                return -ECONNRESET;
+        c = CMSG_FIRSTHDR(&m);
+        if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof(int)))
+                return 0;
+        memcpy(ret_channel, CMSG_DATA(c), sizeof(int));
+        return 1;
+}
+
+/*
+ * Reads the key once and makes terminators of itself, one for each filter that asks. It reads nothing from a client, and is nobody. When
+ * the certificate is another one it ends; the pool ends with it, and whoever keeps the pool starts both anew.
+ */
+static int keep_key(const struct options *o, int listening, int control, pid_t parent) {
+        static struct prepared have;
+        struct stat was, now;
+        struct error e = {};
+        bool watch;
+
+        if (prepare(o, listening, &have, &e) < 0)
+                return fail("cannot start", &e);
+        watch = stat(have.server.certificate_path, &was) == 0;
+        if (sandbox_drop(&e) < 0)
+                return fail("sandbox", &e);
+        if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != parent || signal(SIGCHLD, SIG_IGN) == SIG_ERR)
+                return EXIT_FAILURE;
+        for (;;) {
+                int channel = -1, r = next_request(control, &channel);
+                pid_t keeper = getpid(), pid;
+
+                if (r < 0)
+                        return 0;
+                if (r == 0) {
+                        if (watch && stat(have.server.certificate_path, &now) == 0 && (now.st_ino != was.st_ino || now.st_mtime != was.st_mtime))
+                                return 0;
+                        continue;
+                }
+                pid = fork();
+                if (pid == 0) {
+                        close(control);
+                        if (getppid() != keeper)
+                                _exit(0);
+                        _exit(terminate(&have, listening, true, channel));
+                }
+                close(channel); /* also when there is no process: the filter then hears that nobody is there */
+        }
 }
 
 static const char *filter_program(void) {
@@ -262,8 +346,13 @@ static int serve(const struct options *o) {
         if (pid < 0)
                 return fail("fork", NULL);
         if (pid == 0) {
+                static struct prepared have;
+                struct error e = {};
+
                 close(channel[0]);
-                _exit(terminate(o, fd, listening, channel[1]));
+                if (prepare(o, fd, &have, &e) < 0)
+                        _exit(fail("cannot start", &e));
+                _exit(terminate(&have, fd, listening, channel[1]));
         }
 
         /* From here on the client's socket is the terminator's alone: its end is the client's end. */
@@ -291,8 +380,50 @@ static int serve(const struct options *o) {
         return become_filter(o, plain, record, stderr_is_client);
 }
 
+/* A pool: filters that have done their start-up, each with a terminator that has done its own. */
+static int serve_pool(const struct options *o) {
+        const char *argv[64] = { "sockguard-filter", "--policy", o->policy, "--listener", o->listener, "--pool", o->pool, "--pool-max", o->pool_max };
+        size_t n = 9;
+        pid_t parent = getpid(), pid;
+        int control[2], r;
+        bool inetd;
+        char text[16];
+
+        if (find_socket(&inetd) != LISTEN_FD || socket_option(LISTEN_FD, SO_ACCEPTCONN) != 1)
+                return fail("--pool needs a listening socket as descriptor 3 (an Accept=no unit, or sockguard-ctl serve)", NULL);
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control) < 0)
+                return fail("channel to the keeper of the key", NULL);
+        pid = fork();
+        if (pid < 0)
+                return fail("fork", NULL);
+        if (pid == 0) {
+                close(control[0]);
+                _exit(keep_key(o, LISTEN_FD, control[1], parent));
+        }
+        close(control[1]);
+        if (o->user) {
+                r = become_user(o->user);
+                if (r < 0) {
+                        fprintf(stderr, "sockguard-tls: become %s: %s\n", o->user, strerror(-r));
+                        return EXIT_FAILURE;
+                }
+        }
+        for (char **arg = o->rest; *arg && n < sizeof(argv) / sizeof(argv[0]) - 1; arg++)
+                argv[n++] = *arg;
+        if (control[0] != RECORD_FD && dup2(control[0], RECORD_FD) < 0)
+                return fail("arrange descriptors for the filter", NULL);
+        (void) fcntl(RECORD_FD, F_SETFD, 0);
+        (void) fcntl(LISTEN_FD, F_SETFD, 0);
+        close_range(RECORD_FD + 1, ~0u, 0);
+        snprintf(text, sizeof(text), "%d", RECORD_FD);
+        setenv(TERMINATOR_FD_ENV, text, 1);
+        execv(filter_program(), (char *const *) (uintptr_t) argv);
+        fprintf(stderr, "sockguard-tls: run %s: %s\n", filter_program(), strerror(errno));
+        return EXIT_FAILURE;
+}
+
 static void usage(FILE *to) {
-        fputs("Usage: sockguard-tls [--policy IMAGE] [--listener NAME] [--user USER] [-- FILTER-ARGUMENT...]\n"
+        fputs("Usage: sockguard-tls [--policy IMAGE] [--listener NAME] [--user USER] [--pool N [--pool-max N]] [-- FILTER-ARGUMENT...]\n"
               "       sockguard-tls --upstream\n"
               "\n"
               "Terminates the TLS of one connection (descriptor 3 or stdin, or the next one of a listening socket) and runs\n"
@@ -306,12 +437,14 @@ int main(int argc, char **argv) {
                 { "config", required_argument, NULL, 'c' },
                 { "listener", required_argument, NULL, 'l' },
                 { "user", required_argument, NULL, 'U' },
+                { "pool", required_argument, NULL, 'P' },
+                { "pool-max", required_argument, NULL, 'M' },
                 { "upstream", no_argument, NULL, 'u' },
                 { "help", no_argument, NULL, 'h' },
                 { "version", no_argument, NULL, 'V' },
                 {},
         };
-        struct options o = { .policy = "/run/sockguard/policy", .listener = "default" };
+        struct options o = { .policy = "/run/sockguard/policy", .listener = "default", .pool_max = "512" };
         int c;
 
         while ((c = getopt_long(argc, argv, "c:h", table, NULL)) >= 0)
@@ -321,6 +454,12 @@ int main(int argc, char **argv) {
                         break;
                 case 'l':
                         o.listener = optarg;
+                        break;
+                case 'P':
+                        o.pool = optarg;
+                        break;
+                case 'M':
+                        o.pool_max = optarg;
                         break;
                 case 'U':
                         o.user = optarg;
@@ -339,5 +478,5 @@ int main(int argc, char **argv) {
                         return EXIT_FAILURE;
                 }
         o.rest = argv + optind;
-        return o.upstream ? tls_client_main() : serve(&o);
+        return o.upstream ? tls_client_main() : o.pool ? serve_pool(&o) : serve(&o);
 }

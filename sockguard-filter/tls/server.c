@@ -24,6 +24,8 @@ int tls_server_settings(const struct policy *p, struct slice listener, const str
                         tls = &at[i].tls;
         if (!tls && list.n == 0 && slice_eq(listener, SLICE("default")))
                 tls = &p->root->listen.tls;
+        if (!tls && slice_eq(listener, SLICE("admin"))) /* no main listener can be called so */
+                tls = &p->root->admin.listen.tls;
         if (!tls)
                 return error_set(e, -ENOENT, "the policy has no listener named \"%.*s\"", SLICE_ARG(listener));
         if (tls->cert_file.len == 0 || tls->key_file.len == 0 || tls->client_ca_file.len == 0)
@@ -47,7 +49,7 @@ static int verify(gnutls_session_t session);
 
 int tls_server_load(const struct policy *p, struct slice listener, struct tls_server *ret, struct error *e) {
         const struct opt_tls *o;
-        char cert[4096], key[4096], ca[4096];
+        char *cert = ret->certificate_path, key[4096], ca[4096];
         const char *bad;
         int r;
 

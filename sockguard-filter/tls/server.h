@@ -16,6 +16,7 @@ struct tls_server {
         gnutls_certificate_credentials_t credentials;
         gnutls_priority_t priority;
         bool kernel; /* the kernel offers kTLS */
+        char certificate_path[4096]; /* for whoever wants to know whether it was renewed */
 };
 
 /* The TLS settings of a listener: `default` in a policy without `listeners:`. 0; -ENOENT no such listener, or no TLS there. */

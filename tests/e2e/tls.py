@@ -338,6 +338,51 @@ with socket.create_connection(("127.0.0.1", port), timeout=10) as s:
 sg.check("not even for plain HTTP", out.count(b"\n") == 3, out)
 inetd.close()
 
+# ---- a pool ----
+def pool_of(port, *argv):
+    """sockguard-tls --pool on a listening socket, as sockguard-ctl serve or an Accept=no unit starts it."""
+    held = socket.create_server(("127.0.0.1", port), backlog=128)
+    e, fd = dict(sg.env(), LISTEN_FDS="1"), held.fileno()
+    p = subprocess.Popen(["/bin/bash", "-c", 'exec 3<&%d %s; LISTEN_PID=$$ exec "$@"' % (fd, "%d<&-" % fd if fd != 3 else ""), "bash", TLS, *argv], pass_fds=[fd],
+                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=guard.err, env=e)
+    held.close()
+    return p
+
+
+def processes(image):
+    n = 0
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            a = open("/proc/%s/cmdline" % pid, "rb").read()
+            n += image.encode() in a and a.startswith((b"sockguard-filter", TLS.encode())) and open("/proc/%s/stat" % pid).read().split(") ")[1][0] != "Z"
+        except OSError:
+            pass
+    return n
+
+
+idle_for(5)
+PORT["pool"] = ports(1)[0]
+image2 = path("pool-policy")
+shutil.copy(guard.image, image2)
+pool = pool_of(PORT["pool"], "--policy", image2, "--listener", "open", "--pool", "4", "--pool-max", "40")
+time.sleep(1)
+before = len(guard.log(profile="by-cn"))
+got = [ask("pool", "cn") for _ in range(12)]
+sg.check("a pool serves one connection after the other, each as who it is", got == [200] * 12 and len(guard.wait_log(before + 12, profile="by-cn")) == before + 12, got)
+silent = [socket.create_connection(("127.0.0.1", PORT["pool"])) for _ in range(12)]
+t = time.monotonic()
+got = ask("pool", "cn")
+sg.check("silent peers, thrice as many as wait, do not keep others out", got == 200 and time.monotonic() - t < 2, (got, time.monotonic() - t))
+for s in silent:
+    s.close()
+sg.check("a refused client costs the pool nothing", ask("pool", "expired") != 200 and ask("pool", "cn") == 200)
+pool.terminate()
+pool.wait(10)
+end = time.monotonic() + 6
+while processes(image2) and time.monotonic() < end:
+    time.sleep(0.1)
+sg.check("nothing is left of a pool that was stopped", processes(image2) == 0, processes(image2))
+
 # ---- the key and its holder ----
 s = connect("open", "cn")
 s.sendall(b"GET /_ping HTTP/1.1\r\nHost: d\r\n\r\n")
