@@ -1,0 +1,150 @@
+#!/usr/bin/env python3
+"""Ways around a policy about services, nodes and networks, on a real swarm of one: each must work on the bare socket and be held by a filter.
+Starts a daemon of its own. Needs root, dockerd, and a daemon that has busybox."""
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from sg import ALLOW_ALL, DOCKER_SOCK, Sockguard, check, done, request, skip  # noqa: E402
+
+if os.geteuid() != 0 or not shutil.which("dockerd") or not DOCKER_SOCK:
+    skip("needs root, dockerd and a daemon that has busybox")
+
+work = tempfile.mkdtemp(prefix="sgsw-")
+sock = os.path.join(work, "d.sock")
+log = open(os.path.join(work, "log"), "wb")
+daemon = subprocess.Popen(["dockerd", "--data-root", work + "/data", "--exec-root", work + "/exec", "-H", "unix://" + sock, "--pidfile",
+                           work + "/pid", "--bridge=none", "--iptables=false", "--ip6tables=false"], stdout=log, stderr=log)
+
+
+def finish():
+    request(sock, "POST", "/swarm/leave?force=1")
+    daemon.terminate()
+    try:
+        daemon.wait(30)
+    except subprocess.TimeoutExpired:
+        daemon.kill()
+        daemon.wait()
+    for line in reversed(open("/proc/mounts").read().splitlines()):
+        if line.split()[1].startswith(work):
+            subprocess.run(["umount", "-l", line.split()[1]], check=False)
+    shutil.rmtree(work, ignore_errors=True)
+
+
+def bare(method, target, body=None, headers=()):
+    return request(sock, method, target, body, headers, timeout=60)
+
+
+def spec(name, **container):
+    return {"Name": name, "TaskTemplate": {"ContainerSpec": dict({"Image": "busybox:latest", "Command": ["sleep", "600"]}, **container),
+                                           "RestartPolicy": {"Condition": "none"}}, "Mode": {"Replicated": {"Replicas": 1}}}
+
+
+def containers_of(service):
+    for _ in range(100):
+        tasks = bare("GET", '/tasks?filters={"service":{"%s":true}}' % service)
+        ids = [t.get("Status", {}).get("ContainerStatus", {}).get("ContainerID") for t in tasks.json()] if tasks and tasks.status == 200 else []
+        ids = [i for i in ids if i]
+        if ids:
+            r = bare("GET", "/containers/%s/json" % ids[0])
+            if r and r.status == 200:
+                return r.json()
+        time.sleep(0.1)
+    return {"tasks": tasks and tasks.body}
+
+
+def attack_service(name, body, worked):
+    created = bare("POST", "/services/create", body)
+    info = containers_of(body["Name"]) if created and created.status == 201 else {}
+    if not check("bare: " + name, "Id" in info and worked(info), (created and created.body, info.get("Mounts"), info.get("tasks"))):
+        bare("DELETE", "/services/" + body["Name"])
+        return
+    bare("DELETE", "/services/" + body["Name"])
+    held = request(guard.sock, "POST", "/services/create", body)
+    check("held: " + name, held and held.status == 403, held and held.body)
+
+
+def sources(info):
+    return [m.get("Source") for m in info.get("Mounts", [])]
+
+
+def services():
+    attack_service("a service with a directory of the host's", spec("s1", Mounts=[{"Type": "bind", "Source": "/etc", "Target": "/h"}]),
+                   lambda i: "/etc" in sources(i))
+    attack_service("a mount without a type, which the swarm takes for a bind", spec("s2", Mounts=[{"Source": "/etc", "Target": "/h"}]),
+                   lambda i: "/etc" in sources(i))
+    attack_service("a volume whose options are a bind", spec("s3", Mounts=[{
+        "Type": "volume", "Source": "sgswvol", "Target": "/h", "VolumeOptions": {"NoCopy": True, "DriverConfig": {
+            "Name": "local", "Options": {"type": "none", "o": "bind", "device": "/etc"}}}}]), lambda i: bool(i.get("Mounts")))
+    attack_service("capabilities", spec("s4", CapabilityAdd=["CAP_SYS_ADMIN"]), lambda i: "SYS_ADMIN" in str(i["HostConfig"]["CapAdd"]))
+    body = spec("s5")
+    ok = request(guard.sock, "POST", "/services/create", body)
+    check("a harmless service is created", ok and ok.status == 201, ok and ok.body)
+    inspected = request(guard.sock, "GET", "/services/s5").json()
+    version = inspected["Version"]["Index"]
+    worse = spec("s5", Mounts=[{"Source": "/etc", "Target": "/h"}])
+    held = request(guard.sock, "POST", "/services/s5/update?version=%d" % version, worse)
+    check("held: an update that adds a directory of the host's", held and held.status == 403, held and held.body)
+    # A specification with a bind becomes the previous one, past the filter; a rollback would bring it back.
+    bare("POST", "/services/s5/update?version=%d" % version, worse)
+    version = bare("GET", "/services/s5").json()["Version"]["Index"]
+    bare("POST", "/services/s5/update?version=%d" % version, body)
+    version = bare("GET", "/services/s5").json()["Version"]["Index"]
+    held = request(guard.sock, "POST", "/services/s5/update?version=%d&rollback=previous" % version, body)
+    check("held: a rollback to a specification that is not allowed", held and held.status == 403, held and held.body)
+    worked = bare("POST", "/services/s5/update?version=%d&rollback=previous" % version, body)
+    mounts = bare("GET", "/services/s5").json()["Spec"]["TaskTemplate"]["ContainerSpec"].get("Mounts")
+    check("bare: a rollback to a specification that is not allowed", worked.status == 200 and mounts, (worked.body, mounts))
+    bare("DELETE", "/services/s5")
+
+
+def the_rest():
+    held = request(guard.sock, "POST", "/services/create", {"Name": "p", "TaskTemplate": {"Runtime": "plugin", "PluginSpec": {
+        "Name": "p", "Remote": "evil.test/p:1", "Privileges": [{"Name": "mount", "Value": ["/"]}]}}})
+    check("held: a task that installs a plugin", held and held.status == 403, held and held.body)
+    node = bare("GET", "/nodes").json()[0]
+    target = "/nodes/%s/update?version=%d" % (node["ID"], node["Version"]["Index"])
+    held = request(guard.sock, "POST", target, dict(node["Spec"], Availability="drain"))
+    check("held: draining a node", held and held.status == 403, held and held.body)
+    held = request(guard.sock, "POST", target, {"Labels": {}})
+    check("held: taking a node's labels away", held and held.status == 403, held and held.body)
+    version = bare("GET", "/swarm").json()["Version"]["Index"]
+    before = bare("GET", "/swarm").json()["JoinTokens"]
+    held = request(guard.sock, "POST", "/swarm/update?version=%d&rotateWorkerToken=1" % version, bare("GET", "/swarm").json()["Spec"])
+    check("held: rotating the join tokens", held and held.status == 403 and bare("GET", "/swarm").json()["JoinTokens"] == before, held and held.body)
+    held = request(guard.sock, "POST", "/networks/create", {"Name": "o", "Driver": "overlay", "Attachable": True})
+    check("held: an attachable overlay network", held and held.status == 403, held and held.body)
+    held = request(guard.sock, "POST", "/secrets/create", {"Name": "x", "Driver": {"Name": "vault"}})
+    check("held: a secret of another driver, in the engine's own shape", held and held.status == 403, held and held.body)
+    ok = request(guard.sock, "POST", "/secrets/create", {"Name": "x", "Data": "eA=="})
+    check("a plain secret is created", ok and ok.status == 201, ok and ok.body)
+    ok = request(guard.sock, "POST", "/configs/create", {"Name": "x", "Data": "eA=="})
+    check("a plain config is created", ok and ok.status == 201, ok and ok.body)
+
+
+try:
+    for _ in range(300):
+        if daemon.poll() is not None:
+            skip("dockerd does not start here")
+        if os.path.exists(sock) and (r := request(sock, "GET", "/_ping")) and r.status == 200:
+            break
+        time.sleep(0.1)
+    else:
+        skip("dockerd does not start here")
+    bare("POST", "/images/load", request(DOCKER_SOCK, "GET", "/images/busybox/get", timeout=60).body, [("Content-Type", "application/x-tar")])
+    with Sockguard(ALLOW_ALL, sock) as guard:
+        held = request(guard.sock, "POST", "/swarm/init", {"ListenAddr": "127.0.0.1:23771", "AdvertiseAddr": "127.0.0.1:23771", "ForceNewCluster": True})
+        check("held: a new cluster by force", held and held.status == 403, held and held.body)
+        made = request(guard.sock, "POST", "/swarm/init", {"ListenAddr": "127.0.0.1:23771", "AdvertiseAddr": "127.0.0.1:23771"}, timeout=60)
+        if not made or made.status != 200:
+            skip("no swarm can be made here: %s" % (made and made.body))
+        check("a swarm is made", True)
+        services()
+        the_rest()
+finally:
+    finish()
+done()
