@@ -1,0 +1,163 @@
+#!/usr/bin/env python3
+"""Podman: its own client works through a filter, and what reaches the host by its own API, shown on the bare socket, is held. Starts a
+`podman system service` of its own. Needs root, podman, and a dockerd that has busybox."""
+import io
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from sg import ALLOW_ALL, DOCKER_SOCK, Sockguard, check, done, request, skip  # noqa: E402
+
+if os.geteuid() != 0 or not shutil.which("podman") or not DOCKER_SOCK:
+    skip("needs root, podman and a daemon that has busybox")
+
+work = tempfile.mkdtemp(prefix="sgpod-")
+net = os.path.basename(work)   # networks are the whole host's
+sock = work + "/p.sock"
+home = dict(os.environ, HOME=work, XDG_RUNTIME_DIR=work + "/run", CONTAINERS_CONF=work + "/containers.conf")
+os.makedirs(work + "/run")
+open(work + "/containers.conf", "w").write('[engine]\ncgroup_manager="cgroupfs"\nevents_logger="file"\n')
+STORE = ["--root", work + "/root", "--runroot", work + "/rr", "--storage-driver", "vfs", "--cgroup-manager", "cgroupfs", "--events-backend", "file"]
+service = subprocess.Popen(["podman", *STORE, "system", "service", "--time=0", "unix://" + sock], env=home,
+                           stdout=open(work + "/log", "wb"), stderr=subprocess.STDOUT)
+
+POLICY = ALLOW_ALL + """
+request_body:
+  libpod_container_create: {allow_systemd_mode: true}
+  image_pull: {allowed_registries: [localhost]}
+"""
+
+
+def finish():
+    subprocess.run(["podman", *STORE, "rm", "-fa", "-t", "0"], env=home, capture_output=True, timeout=60)
+    service.terminate()
+    try:
+        service.wait(10)
+    except subprocess.TimeoutExpired:
+        service.kill()
+        service.wait()
+    for line in reversed(open("/proc/mounts").read().splitlines()):
+        if line.split()[1].startswith(work):
+            subprocess.run(["umount", "-l", line.split()[1]], check=False)
+    shutil.rmtree(work, ignore_errors=True)
+
+
+def api(path, method, target, body=None, headers=()):
+    return request(path, method, "/v4.0.0/libpod" + target, body, headers, timeout=120)
+
+
+def client(*args, text=None):
+    return subprocess.run(["podman", "--remote", "--url", "unix://" + guard.sock, *args], env=home, capture_output=True, text=True,
+                          timeout=120, input=text)
+
+
+def works(name, *args, text=None):
+    r = client(*args, text=text)
+    check("podman " + name, r.returncode == 0, r.stderr)
+
+
+def refused(name, *args, text=None):
+    r = client(*args, text=text)
+    check("refused: podman " + name, r.returncode != 0 and "sockguard" in r.stderr, r.stderr)
+
+
+def the_client():
+    works("create", "create", "--name", "c1", "--network", "none", "busybox", "true")
+    works("create with a volume and limits", "create", "--name", "c2", "--network", "none", "-v", "vol:/v", "--memory", "64m", "busybox", "true")
+    works("inspect", "inspect", "c1")
+    works("rm", "rm", "-f", "c1", "c2")
+    works("volume create", "volume", "create", "v1")
+    works("network create", "network", "create", net)
+    works("network rm", "network", "rm", net)
+    works("pod create", "pod", "create", "--name", "p1", "--infra=false")
+    refused("create -v /etc:/h", "create", "-v", "/etc:/h", "busybox", "true")
+    refused("create --privileged", "create", "--privileged", "busybox", "true")
+    refused("create --pid host", "create", "--pid", "host", "busybox", "true")
+    refused("create --uts host", "create", "--uts", "host", "busybox", "true")
+    refused("create --rootfs /", "create", "--rootfs", "/", "true")
+    refused("create --device", "create", "--device", "/dev/null:/dev/x", "busybox", "true")
+    refused("create --cap-add", "create", "--cap-add", "SYS_ADMIN", "busybox", "true")
+    refused("create --security-opt unmask", "create", "--security-opt", "unmask=ALL", "busybox", "true")
+    refused("volume create with a directory of the host's", "volume", "create", "-o", "type=none", "-o", "o=bind", "-o", "device=/etc", "v2")
+    refused("network create --subnet", "network", "create", "--subnet", "10.99.0.0/24", "n2")
+    refused("pod create --network host", "pod", "create", "--network", "host")
+    refused("pull from another registry", "pull", "evil.test/x")
+    context = tempfile.mkdtemp(dir=work)
+    open(context + "/Dockerfile", "w").write("FROM localhost/busybox\nENV a=b\n")
+    works("build without RUN", "build", "-t", "i1", context)
+    open(context + "/Dockerfile", "w").write("FROM localhost/busybox\nRUN true\n")
+    refused("build with RUN", "build", "-t", "i2", context)
+
+
+def spec(**members):
+    return dict({"image": "localhost/busybox:latest", "command": ["true"], "systemd": "false", "netns": {"nsmode": "none"}}, **members)
+
+
+def attack(name, body, target="/containers/create"):
+    bare = api(sock, "POST", target, body)
+    if not check("bare: " + name, bare and bare.status == 201, bare and bare.body):
+        return
+    held = api(guard.sock, "POST", target, body)
+    check("held: " + name, held and held.status == 403, held and held.body)
+
+
+def the_api():
+    attack("a mount without a type and with a bind option", spec(mounts=[{"source": "/etc", "destination": "/h", "options": ["rbind"]}]))
+    attack("an overlay over a directory of the host's", spec(overlay_volumes=[{"source": "/etc", "destination": "/h"}]))
+    attack("a directory of the host's as root file system", {"rootfs": "/", "command": ["true"], "systemd": "false", "netns": {"nsmode": "none"}})
+    attack("a namespace named by a file", spec(netns={"nsmode": "path", "value": "/proc/%d/ns/net" % os.getpid()}))
+    attack("a runtime's annotation", spec(annotations={"run.oci.keep_original_groups": "1"}))
+    attack("a log that is a file of the host's", spec(log_configuration={"driver": "k8s-file", "path": work + "/any-file"}))
+    attack("a pod in the host's process namespace",
+           {"name": "evil", "no_infra": False, "infra_image": "localhost/busybox:latest", "infra_command": ["sleep", "1"], "pidns": {"nsmode": "host"}, "netns": {"nsmode": "none"}}, "/pods/create")
+
+
+    # Refused by this Podman too; the filter does not count on it.
+    for name, body in (("a tmpfs with a bind option", spec(mounts=[{"type": "tmpfs", "source": "/etc", "destination": "/h", "options": ["rbind"]}])),
+                       ("a volume whose name is a path", spec(volumes=[{"Name": "/etc", "Dest": "/h"}]))):
+        held = api(guard.sock, "POST", "/containers/create", body)
+        check("held: " + name, held and held.status == 403, held and held.body)
+
+
+def builds():
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as t:
+        for name, text in (("A", b"FROM localhost/busybox\nENV a=b\n"), ("B", b"FROM localhost/busybox\nRUN true\n")):
+            info = tarfile.TarInfo(name)
+            info.size = len(text)
+            t.addfile(info, io.BytesIO(text))
+    tar = [("Content-Type", "application/x-tar")]
+    ok = api(guard.sock, "POST", '/build?t=i3&pull=0&pullpolicy=never&dockerfile=["A"]', out.getvalue(), tar)
+    check("a build whose Dockerfile is named in a list", ok and ok.status == 200, ok and ok.body)
+    for query in ('dockerfile=["A","B"]', 'dockerfile=["A"]&volume=/etc:/h', 'dockerfile=["A"]&securityopt=["seccomp=unconfined"]',
+                  'dockerfile=["A"]&nsoptions=[{"Name":"pid","Host":true}]', "dockerfile=A&remote=https://evil.test/x", "dockerfile=A&networkmode=host"):
+        held = api(guard.sock, "POST", "/build?" + query, out.getvalue(), tar)
+        check("held: a build with " + query, held and held.status == 403, held and held.body)
+
+
+try:
+    for _ in range(100):
+        if service.poll() is not None:
+            skip("podman system service does not start here")
+        r = api(sock, "GET", "/_ping") if os.path.exists(sock) else None
+        if r and r.status == 200:
+            break
+        time.sleep(0.1)
+    else:
+        skip("podman system service does not start here")
+    image = request(DOCKER_SOCK, "GET", "/images/busybox/get", timeout=60).body
+    with Sockguard(POLICY.replace("image_pull:", "image_load: {allowed_registries: [docker.io]}\n  image_pull:"), sock) as guard:
+        r = api(guard.sock, "POST", "/images/load", image, [("Content-Type", "application/x-tar")])
+        if not check("an image is loaded through the filter", r and r.status == 200, r and r.body):
+            done()
+        the_client()
+        the_api()
+        builds()
+finally:
+    finish()
+done()
