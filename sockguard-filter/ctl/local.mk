@@ -15,7 +15,13 @@ sockguard_ctl_SOURCES = \
 	sockguard-filter/ctl/verb_compile.c \
 	sockguard-filter/ctl/verb_doctor.c sockguard-filter/ctl/verb_explain.c \
 	sockguard-filter/ctl/verb_match.c \
+	sockguard-filter/ctl/verb_migrate.c \
 	sockguard-filter/ctl/verb_validate.c \
 	sockguard-filter/ctl/verb_version.c
 sockguard_ctl_CPPFLAGS = $(libconfig_a_CPPFLAGS) $(SYSTEMD_CFLAGS)
 sockguard_ctl_LDADD = libconfig.a libcore.a $(YAML_LIBS) $(CJSON_LIBS) $(SECCOMP_LIBS) $(GNUTLS_LIBS) $(SYSTEMD_LIBS)
+libconfig_a_SOURCES += sockguard-filter/ctl/migrate.c sockguard-filter/ctl/migrate_regex.c sockguard-filter/ctl/migrate.h
+
+check_PROGRAMS += tests/unit/test-migrate
+tests_unit_test_migrate_SOURCES = tests/unit/test-migrate.c tests/unit/check.h
+tests_unit_test_migrate_LDADD = libconfig.a libcore.a $(YAML_LIBS) $(CJSON_LIBS) $(SECCOMP_LIBS) $(GNUTLS_LIBS)

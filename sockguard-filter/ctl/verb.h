@@ -44,7 +44,7 @@ struct verb {
 #define VERB_FLAGS(table) .flags = (table), .n_flags = sizeof(table) / sizeof((table)[0])
 
 /* One a file: ctl/verb_NAME.c. ctl/main.c lists them. */
-extern const struct verb verb_run, verb_serve, verb_status, verb_top, verb_doctor, verb_compile, verb_validate, verb_match, verb_explain, verb_version, verb_config, verb_schema, verb_units;
+extern const struct verb verb_run, verb_serve, verb_status, verb_top, verb_doctor, verb_compile, verb_validate, verb_match, verb_explain, verb_migrate, verb_version, verb_config, verb_schema, verb_units;
 
 /* Looks for "-h" or an unknown flag is not a verb's business: main does it. Prints `Error: ` + the message; returns VERB_USAGE. */
 int verb_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
