@@ -14,8 +14,10 @@ sockguard_ctl_SOURCES = \
 	sockguard-filter/ctl/units.c sockguard-filter/ctl/units.h sockguard-filter/ctl/verb_units.c \
 	sockguard-filter/ctl/verb_compile.c \
 	sockguard-filter/ctl/verb_doctor.c sockguard-filter/ctl/verb_explain.c \
+	sockguard-filter/ctl/verb_config.c \
 	sockguard-filter/ctl/verb_match.c \
 	sockguard-filter/ctl/verb_migrate.c \
+	sockguard-filter/ctl/verb_schema.c \
 	sockguard-filter/ctl/verb_validate.c \
 	sockguard-filter/ctl/verb_version.c
 sockguard_ctl_CPPFLAGS = $(libconfig_a_CPPFLAGS) $(SYSTEMD_CFLAGS)

@@ -12,7 +12,7 @@
 
 static const struct verb *const verbs[] = {
         &verb_serve, &verb_run, &verb_status, &verb_top, &verb_doctor, &verb_units, &verb_compile, &verb_validate,
-        &verb_match, &verb_explain, &verb_migrate, &verb_version,
+        &verb_match, &verb_explain, &verb_migrate, &verb_config, &verb_schema, &verb_version,
 };
 
 #define N_VERBS (sizeof(verbs) / sizeof(verbs[0]))

@@ -52,7 +52,17 @@ static bool is_registry(struct slice s) {
         return s.len && slice_find(s, '/') < 0 && !has_inner_blank(s);
 }
 
-enum { ABSOLUTE_PATH, NOT_BLANK, NO_OUTER_BLANKS, ENV_NAME, ENV_ASSIGNMENT, ENV_PREFIX, REGISTRY, JOIN_ADDRESS, NOT_NEGATIVE, MINUS_ONE_OR_MORE };
+/* Only for the schema: the check_*.c file of the option decides. The pattern may be a little looser than that. */
+#define SCHEMA_PATTERN(text) { .pattern = text }
+#define SCHEMA_WORDS(...) { .words = (const char *const[]) { __VA_ARGS__, NULL } }
+#define NUMBER_UNIT "([0-9]+(\\\\.[0-9]*)?|\\\\.[0-9]+)(ns|us|\xc2\xb5s|\xce\xbcs|ms|s|m|h)"
+
+enum {
+        ABSOLUTE_PATH, NOT_BLANK, NO_OUTER_BLANKS, ENV_NAME, ENV_ASSIGNMENT, ENV_PREFIX, REGISTRY, JOIN_ADDRESS, NOT_NEGATIVE,
+        MINUS_ONE_OR_MORE, ABOVE_ZERO, POSITIVE, BURST, NOT_EMPTY, LISTENER_NAME, HOST_PORT, SOCKET_MODE, IP_ADDRESS, URI, SPIFFE_ID, PIN,
+        ENDPOINT, SOCKET_PATH, DURATION, DURATION_OR_OFF, DURATION_OR_EMPTY, LOG_LEVEL, LOG_FORMAT, AUDIT_FORMAT, OUTPUT, VERBOSITY,
+        LABEL_SELECTOR, TRUST_MODE, CIDR, ROLLOUT_MODE, ACTION, RULE_PATH, PRIORITY, MUTATION_ID, SURFACE, REMAP,
+};
 
 static const struct constraint constraints[] = {
         [ABSOLUTE_PATH] = { .text_holds = is_absolute, .expected = "must be a path that starts with /", .pattern = "^/" },
@@ -66,29 +76,70 @@ static const struct constraint constraints[] = {
         [REGISTRY] = { .text_holds = is_registry, .expected = "must be a bare registry host, such as docker.io or registry.example:5000",
                        .pattern = "^\\\\s*[^/\\\\s]+\\\\s*$" },
         [JOIN_ADDRESS] = { .text_holds = is_registry, .expected = "must be HOST or HOST:PORT", .pattern = "^\\\\s*[^/\\\\s]+\\\\s*$" },
-        [NOT_NEGATIVE] = { .min = 0, .expected = "must not be negative" },
-        [MINUS_ONE_OR_MORE] = { .min = -1, .expected = "must be -1 (no limit) or more" },
+        [NOT_NEGATIVE] = { .number = true, .min = 0, .expected = "must not be negative" },
+        [MINUS_ONE_OR_MORE] = { .number = true, .min = -1, .expected = "must be -1 (no limit) or more" },
+        [ABOVE_ZERO] = { .number = true, .min = 1 },
+        [POSITIVE] = { .number = true, .min = 0 },
+        [BURST] = { .number = true, .min = 0 },
+        [NOT_EMPTY] = { 0 },
+        [LISTENER_NAME] = SCHEMA_PATTERN("^(?!admin$)[a-z][a-z0-9-]{0,62}$"),
+        [HOST_PORT] = SCHEMA_PATTERN("^$|^(\\\\[[0-9a-fA-F:.]+\\\\]|[^:\\\\s]*):[0-9]{1,5}$"),
+        [SOCKET_MODE] = SCHEMA_PATTERN("^\\\\s*(0600|0660)\\\\s*$"),
+        [IP_ADDRESS] = SCHEMA_PATTERN("^\\\\s*[0-9a-fA-F.:]*[.:][0-9a-fA-F.:]*\\\\s*$"),
+        [URI] = SCHEMA_PATTERN("^\\\\s*[A-Za-z][A-Za-z0-9+.-]*:\\\\S+\\\\s*$"),
+        [SPIFFE_ID] = SCHEMA_PATTERN("^\\\\s*[Ss][Pp][Ii][Ff][Ff][Ee]:\\\\S+\\\\s*$"),
+        [PIN] = SCHEMA_PATTERN("^\\\\s*([Ss][Hh][Aa]256:)?[0-9a-fA-F]{64}\\\\s*$"),
+        [ENDPOINT] = SCHEMA_PATTERN("^\\\\s*(/|\\\\./|\\\\.\\\\./|unix:///|(tcp|http|https)://[^/]*:[0-9])"),
+        [SOCKET_PATH] = SCHEMA_PATTERN("^(/|\\\\./|\\\\.\\\\./)"),
+        [DURATION] = SCHEMA_PATTERN("^\\\\+?(" NUMBER_UNIT ")+$"),
+        [DURATION_OR_OFF] = SCHEMA_PATTERN("^(off|\\\\+?(" NUMBER_UNIT ")+)?$"),
+        [DURATION_OR_EMPTY] = SCHEMA_PATTERN("^(0|[-+]?(" NUMBER_UNIT ")+)?$"),
+        [LOG_LEVEL] = SCHEMA_WORDS("debug", "info", "warn", "error"),
+        [LOG_FORMAT] = SCHEMA_WORDS("json", "text"),
+        [AUDIT_FORMAT] = SCHEMA_WORDS("json"),
+        [OUTPUT] = SCHEMA_PATTERN("^\\\\s*[^/\\\\s]"),
+        [VERBOSITY] = SCHEMA_WORDS("minimal", "verbose"),
+        [LABEL_SELECTOR] = SCHEMA_PATTERN("^\\\\s*[^,=\\\\s][^,=]*(=[^,]*[^,\\\\s][^,]*)?$"),
+        [TRUST_MODE] = SCHEMA_WORDS("", "off", "warn", "enforce"),
+        [CIDR] = SCHEMA_PATTERN("^\\\\s*[0-9a-fA-F.:]+/(0|[1-9][0-9]{0,2})\\\\s*$"),
+        [ROLLOUT_MODE] = SCHEMA_WORDS("", "enforce", "warn", "audit"),
+        [ACTION] = SCHEMA_WORDS("allow", "deny"),
+        [RULE_PATH] = SCHEMA_PATTERN("^[^%]+$"),
+        [PRIORITY] = SCHEMA_WORDS("", "low", "normal", "high"),
+        [MUTATION_ID] = SCHEMA_PATTERN("^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"),
+        [SURFACE] = SCHEMA_WORDS("container_create", "service_create", "service_update"),
+        [REMAP] = SCHEMA_WORDS("exact", "prefix"),
 };
 
-#define CONSTRAINT(block, key, constraint) { #block, #key, constraint },
+#define CONSTRAINT(block, key, constraint) { #block, #key, constraint, false },
+#define REQUIRED(block, key, constraint) { #block, #key, constraint, true },
 static const struct {
         const char *block, *key;
         int constraint;
+        bool required;
 } rows[] = {
 #include "policy/constraints.def"
 };
 #undef CONSTRAINT
+#undef REQUIRED
 
-const struct constraint *constraint_of(const struct opt_block *block, const struct opt_row *row) {
+const struct constraint *constraint_of(const struct opt_block *block, const struct opt_row *row, bool *ret_required) {
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-                if (strcmp(rows[i].block, block->name) == 0 && strcmp(rows[i].key, row->key) == 0)
+                if (strcmp(rows[i].key, row->key) == 0 && strcmp(rows[i].block, block->name) == 0) {
+                        if (ret_required)
+                                *ret_required = rows[i].required;
                         return constraints + rows[i].constraint;
+                }
+        if (ret_required)
+                *ret_required = false;
         return NULL;
 }
 
 static void check_row(struct config *c, const struct constraint *k, const struct opt_row *row, void *field) {
         struct plist *list = field;
 
+        if (!k->text_holds && !k->number)
+                return;
         if (row->kind == OPT_K_STR && !k->text_holds(text_of(c, *(struct pstr *) field)))
                 complain(c, field, "%s", k->expected);
         for (uint32_t i = 0; row->kind == OPT_K_STRS && i < list->n; i++)
@@ -127,7 +178,7 @@ void constraints_check(struct config *c, const struct opt_block *block, void *ba
                 } else if (row->kind == OPT_K_LIST || row->kind == OPT_K_OPT) {
                         for (uint32_t n = 0; n < list->n; n++)
                                 constraints_check(c, row->inner, list_of(c, *list, unsigned char) + (size_t) n * row->inner->size);
-                } else if (holds_something(row, field) && (k = constraint_of(block, row))) {
+                } else if (holds_something(row, field) && (k = constraint_of(block, row, NULL))) {
                         check_row(c, k, row, field);
                 }
         }

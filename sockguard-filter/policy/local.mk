@@ -21,6 +21,7 @@ libconfig_a_SOURCES += \
 	sockguard-filter/policy/config.c sockguard-filter/policy/config.h \
 	sockguard-filter/policy/constraint.c sockguard-filter/policy/constraint.h sockguard-filter/policy/constraints.def \
 	sockguard-filter/policy/decode.c \
+	sockguard-filter/policy/describe.h sockguard-filter/policy/manual.c sockguard-filter/policy/schema.c \
 	sockguard-filter/policy/document.c sockguard-filter/policy/document.h \
 	sockguard-filter/policy/dump.c \
 	sockguard-filter/policy/effective.c \
@@ -42,3 +43,18 @@ tests_unit_test_config_LDADD = libconfig.a libcore.a $(YAML_LIBS) $(SECCOMP_LIBS
 check_PROGRAMS += tests/unit/test-reads
 tests_unit_test_reads_SOURCES = tests/unit/test-reads.c
 tests_unit_test_reads_LDADD = libconfig.a libcore.a $(YAML_LIBS) $(SECCOMP_LIBS) $(GNUTLS_LIBS)
+
+# The schema and the manual of the configuration, written from the options table while building.
+noinst_PROGRAMS += sockguard-filter/policy/describe
+sockguard_filter_policy_describe_SOURCES = sockguard-filter/policy/describe_main.c
+sockguard_filter_policy_describe_LDADD = libconfig.a libcore.a $(GNUTLS_LIBS)
+
+policy/sockguard.schema.json: sockguard-filter/policy/describe$(EXEEXT)
+	$(AM_V_GEN)$(MKDIR_P) policy && sockguard-filter/policy/describe$(EXEEXT) schema > $@.new && mv $@.new $@
+man/sockguard.yaml.5: sockguard-filter/policy/describe$(EXEEXT)
+	$(AM_V_GEN)$(MKDIR_P) man && sockguard-filter/policy/describe$(EXEEXT) manual > $@.new && mv $@.new $@
+schemadir = $(datadir)/sockguard
+nodist_schema_DATA = policy/sockguard.schema.json
+nodist_man5_MANS = man/sockguard.yaml.5
+CLEANFILES += policy/sockguard.schema.json man/sockguard.yaml.5
+EXTRA_DIST += tests/schema/check.py
