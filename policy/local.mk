@@ -25,3 +25,7 @@ dist_presets_DATA = \
 	policy/sockguard.yaml \
 	policy/traefik.yaml \
 	policy/watchtower.yaml
+
+check_PROGRAMS += tests/unit/test-presets
+tests_unit_test_presets_SOURCES = tests/unit/test-presets.c tests/unit/check.h
+tests_unit_test_presets_LDADD = libconfig.a libcore.a $(YAML_LIBS) $(CJSON_LIBS) $(SECCOMP_LIBS) $(GNUTLS_LIBS)

@@ -9,7 +9,7 @@ fuzz_driver = tests/fuzz/driver.c
 fuzz_ldflags = $(AM_LDFLAGS)
 check_PROGRAMS += $(fuzz_targets)
 endif
-AM_TESTS_ENVIRONMENT = FUZZ_SEEDS='$(abs_top_srcdir)/tests/fuzz/seeds'; export FUZZ_SEEDS;
+AM_TESTS_ENVIRONMENT = FUZZ_SEEDS='$(abs_top_srcdir)/tests/fuzz/seeds'; export FUZZ_SEEDS; TOP_SRCDIR='$(abs_top_srcdir)'; export TOP_SRCDIR;
 EXTRA_DIST += tests/fuzz/driver.c tests/fuzz/fuzz.h tests/fuzz/seeds
 
 fuzz_targets = \
