@@ -41,7 +41,7 @@ struct work {
         struct slice text, running;
         bool from_file;
         uint64_t generation;
-        bool hide_files;           /* fixed texts instead of what opening a named file said (4.3) */
+        bool hide_files;           /* files that it names are not opened (4.3) */
         void (*done)(struct companion *c, struct work *w, const struct work_result *r, struct slice text);
         void *arg;
 

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -66,6 +67,8 @@ static void __attribute__((noreturn)) become(const char *path, char *const *argv
         if (setenv("LISTEN_FDS", "1", 1) < 0 || setenv("LISTEN_PID", pid, 1) < 0 || setenv("LISTEN_FDNAMES", name, 1) < 0 ||
             unsetenv("NOTIFY_SOCKET") < 0 || unsetenv("WATCHDOG_USEC") < 0)
                 _exit(127);
+        /* Whoever kills us must not leave somebody behind who goes on listening. */
+        (void) prctl(PR_SET_PDEATHSIG, SIGTERM);
         /* Nothing else of ours goes along. */
         (void) close_range(LISTEN_FD + 1, ~0u, 0);
         execve(path, argv, environ);

@@ -29,26 +29,22 @@ static void confine(const struct work *w) {
         (void) prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 
-/* The problems as lines, warnings left out. With hide_files, what opening a named file said is replaced. */
-static void add_problems(const struct config *c, bool hide_files, struct strbuf *out) {
+/* The problems as lines, warnings left out. */
+static void add_problems(const struct config *c, struct strbuf *out) {
         const struct problems *list = config_problems(c);
 
         for (size_t i = 0; i < list->n; i++) {
-                struct problem p = list->at[i];
+                const struct problem *p = &list->at[i];
 
-                if (p.warning)
+                if (p->warning)
                         continue;
-                if (hide_files && (slice_ends(p.path, SLICE("_file")) || slice_ends(p.path, SLICE("tls")))) {
-                        p.expected = SLICE("TLS files are only looked at through the dedicated admin listener");
-                        p.nearest = (struct slice) { 0 };
-                }
                 if (out->len)
                         strbuf_addc(out, '\n');
                 {
                         _cleanup_strbuf_ struct strbuf line;
 
                         strbuf_init(&line, 4096);
-                        problem_format(&p, &line);
+                        problem_format(p, &line);
                         for (size_t j = 0; j < line.len; j++)
                                 if (line.at[j] == '\n')
                                         line.at[j] = ' ';
@@ -74,6 +70,7 @@ static int load(const struct work *w, struct slice text, bool from_file, struct 
                 .docker_host = policy,
                 .flags = policy ? &c->flags : NULL,
                 .allow_unknown_keys = c->allow_unknown_keys,
+                .no_files = w->hide_files,
         };
 
         return config_load(&source, ret);
@@ -90,7 +87,7 @@ static uint32_t judge(struct work *w, struct work_result *r, struct strbuf *out)
                 if (!next)
                         strbuf_adds(out, "not enough memory");
                 else
-                        add_problems(next, w->hide_files, out);
+                        add_problems(next, out);
                 return WORK_LOAD;
         }
         if (w->running.at && load(w, w->running, false, &running) == 0 && config_diff(running, next, out) > 0)
@@ -98,7 +95,7 @@ static uint32_t judge(struct work *w, struct work_result *r, struct strbuf *out)
         k = config_check(next);
         r->compat = config_compat_active(next);
         if (k < 0 || config_compile(next, w->generation, &image) < 0) {
-                add_problems(next, w->hide_files, out);
+                add_problems(next, out);
                 return WORK_VALIDATION;
         }
         r->rules = config_root(next)->rules.n;

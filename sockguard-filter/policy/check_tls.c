@@ -63,6 +63,8 @@ void check_tls_files(struct config *c, struct opt_tls *t) {
         if (!check_not_blank(c, t->common_names, "common name") || !check_not_blank(c, t->dns_names, "DNS name") ||
             !check_ips(c, t->ip_addresses) || !check_uris(c, t->uri_sans) || !check_pins(c, t->public_key_sha256_pins))
                 return;
+        if (c->source.no_files)
+                return;
         if (!read_or_complain(c, &t->cert_file, &cert) || !read_or_complain(c, &t->key_file, &key) ||
             !read_or_complain(c, &t->client_ca_file, &ca))
                 return;

@@ -40,6 +40,7 @@ struct config_source {
         bool docker_host;       /* DOCKER_HOST may name the daemon: `serve` and `run` only */
 
         const struct config_flags *flags; /* NULL: none */
+        bool no_files;          /* files that the configuration names are not opened: who sent it must not learn about them */
         bool allow_unknown_keys;          /* unknown keys are warnings (also by SOCKGUARD_ALLOW_UNKNOWN_KEYS=true) */
         bool unusable_keys_ok;            /* a signing key that is none is a warning: requests that need it are refused at run time */
 };
