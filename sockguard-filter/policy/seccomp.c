@@ -39,6 +39,9 @@ static const char *const unpacking[] = {
         "vfork", "clone", "clone3", "execve", "wait4", "waitid", "kill", "arch_prctl", "set_tid_address", "set_robust_list", "rseq",
         "prlimit64", "setrlimit", "getrlimit", "access", "faccessat", "faccessat2", "readlink", "readlinkat", "uname", "seccomp", "prctl",
         "mmap", "mprotect",
+#ifdef SOCKGUARD_SANITIZED
+        "open", "sigaltstack", "sched_getaffinity", "sysinfo", "personality",
+#endif
 };
 
 /* Where uploads go that sockguard-unpack looks into (inspect/: INSPECT_ARCHIVE). */
