@@ -217,6 +217,8 @@ struct exchange {
         bool body_has_broken_framing;
         int spool_fd;                    /* -1 none */
         uint64_t spool_size;
+        const struct slice *used_images; /* that the Dockerfile of a build names, for the ownership stage */
+        size_t n_used_images;
         bool query_changed;              /* x->query was edited: re-encoded on the way to the daemon */
         bool drop_content_type;          /* chapter 05, 0.2: empty form body */
 

@@ -177,7 +177,7 @@ static enum stage_result check_references(struct exchange *x, const struct owner
         for (size_t i = 0; i < refs->n; i++) {
                 const struct reference *ref = &refs->at[i];
                 bool unowned_ok = ref->use == REFERENCE_PULLED || (ref->use == REFERENCE_TARGET && !o->strict) ||
-                                  (ref->use == REFERENCE_EMBEDDED && ref->kind == RESOURCE_IMAGE && o->unowned_images_ok);
+                                  (ref->use <= REFERENCE_BASE && ref->kind == RESOURCE_IMAGE && o->unowned_images_ok);
                 int r = check(x, o, ref->kind, ref->id, unowned_ok);
 
                 if (r == -EIO)
@@ -197,6 +197,8 @@ static enum stage_result judge_references(struct exchange *x, const struct owner
 
         *ret_denied = false;
         references_of_query(path, exchange_query(x), o->namespaces, o->strict, &refs);
+        for (size_t i = 0; i < x->n_used_images; i++)
+                references_add_base(&refs, x->used_images[i]);
         if (references_in_body(path) && x->body_state != BODY_NONE) {
                 if (x->ops->body_buffer(x, OWNERSHIP_BODY_MAX) == 0 && x->body.len == 0)
                         ; /* nothing is named */

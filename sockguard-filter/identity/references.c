@@ -389,8 +389,13 @@ void references_of_body(struct slice path, struct json_value root, bool namespac
 
 /* ---- parameters ---- */
 
+void references_add_base(struct references *ret, struct slice image) {
+        add(ret, RESOURCE_IMAGE, REFERENCE_BASE, image);
+}
+
 enum parameter_form {
         PARAMETER_NAME,      /* each value is a name */
+        PARAMETER_NAMES,     /* a JSON array of names */
         PARAMETER_IMAGE_TAG, /* the name of an image that is about to point elsewhere; `tag` may hold its tag */
         PARAMETER_NETWORK,   /* a network mode: a network, or a container whose namespace is shared */
 };
@@ -409,9 +414,11 @@ static const struct parameter_row {
         { "/images/create", "fromImage", RESOURCE_IMAGE, REFERENCE_PULLED, PARAMETER_IMAGE_TAG, false },
         { "/images/create", "repo", RESOURCE_IMAGE, REFERENCE_TARGET, PARAMETER_IMAGE_TAG, false },
         { "/build", "t", RESOURCE_IMAGE, REFERENCE_TARGET, PARAMETER_IMAGE_TAG, false },
+        { "/build", "cachefrom", RESOURCE_IMAGE, REFERENCE_BASE, PARAMETER_NAMES, false },
         { "/build", "networkmode", RESOURCE_NETWORK, REFERENCE_EMBEDDED, PARAMETER_NETWORK, false },
         { "/libpod/commit", "container", RESOURCE_CONTAINER, REFERENCE_EMBEDDED, PARAMETER_NAME, false },
         { "/libpod/build", "t", RESOURCE_IMAGE, REFERENCE_TARGET, PARAMETER_IMAGE_TAG, false },
+        { "/libpod/build", "cachefrom", RESOURCE_IMAGE, REFERENCE_BASE, PARAMETER_NAMES, false },
         { "/libpod/build", "networkmode", RESOURCE_NETWORK, REFERENCE_EMBEDDED, PARAMETER_NETWORK, false },
         { "/libpod/images/{}/tag", "repo", RESOURCE_IMAGE, REFERENCE_TARGET, PARAMETER_IMAGE_TAG, false },
         { "/libpod/images/export", "references", RESOURCE_IMAGE, REFERENCE_EMBEDDED, PARAMETER_NAME, true },
@@ -421,8 +428,17 @@ static const struct parameter_row {
 static void take_parameter(struct references *refs, const struct parameter_row *row, const struct http_query *query,
                            struct slice value, bool namespaces) {
         struct slice tag = SLICE(""), container;
+        struct json_value each;
+        struct json_iter it;
 
         switch (row->form) {
+        case PARAMETER_NAMES:
+                if (value.len == 0 || json_validate(value, 0, 16, refs->arena, NULL) < 0)
+                        return; /* the daemon takes no names from it either */
+                for (it = json_iter_of(json_root(value)); json_root(value).type == JSON_ARRAY && json_next(&it, NULL, &each);)
+                        if (each.type == JSON_STRING)
+                                add(refs, row->kind, row->use, json_string(each, refs->arena));
+                return;
         case PARAMETER_NAME:
                 add(refs, row->kind, row->use, value);
                 return;

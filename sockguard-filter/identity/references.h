@@ -14,6 +14,7 @@
 enum reference_use {
         REFERENCE_NAMESPACE, /* a namespace of that container is shared: what is not there passes, unowned does not */
         REFERENCE_EMBEDDED,  /* it is used: what is not there is refused, it would be made between check and use */
+        REFERENCE_BASE,      /* a build starts from it: what is not there is pulled */
         REFERENCE_TARGET,    /* the name is given to something new: what is there must not be somebody else's, nor, with
                                 ownership.strict, nobody's: all tenants share it */
         REFERENCE_PULLED,    /* the same, but what is nobody's may always be pulled anew */
@@ -40,6 +41,9 @@ bool references_in_body(struct slice path);
  * namespaces out. Names are matched as Docker folds them, every variant; a value of another kind than expected is skipped.
  */
 void references_of_body(struct slice path, struct json_value root, bool namespaces, struct references *ret);
+
+/* Adds an image that a build uses. */
+void references_add_base(struct references *ret, struct slice image);
 
 /* Adds what parameters name. `strict`: also those that only ownership.strict checks. */
 void references_of_query(struct slice path, const struct http_query *query, bool namespaces, bool strict, struct references *ret);

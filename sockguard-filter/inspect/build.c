@@ -170,11 +170,17 @@ static bool judge_image_parameters(const struct inspect_input *in, struct inspec
         return true;
 }
 
+/* With an owner, whose images a build starts from is asked later (identity/ownership.c). */
+static bool is_owned(const struct inspect_input *in) {
+        return in->policy->root->ownership.owner.len > 0;
+}
+
 /* Does the verdict need the Dockerfile? */
 static bool needs_dockerfile(const struct inspect_input *in) {
         const struct opt_build *o = &in->options->build;
 
-        return !o->allow_run_instructions || o->restrict_images || o->deny_remote_add;
+        return !o->allow_run_instructions || o->restrict_images || o->deny_remote_add ||
+               (is_owned(in) && in->policy->root->ownership.strict);
 }
 
 static void precheck_build(const struct inspect_input *in, struct inspect_result *r) {
@@ -231,11 +237,11 @@ struct images {
         size_t n_stages;
 };
 
-/* A stage of this build, by name or number, is no image. */
-static bool is_stage(const struct images *m, struct slice name) {
+/* A stage of this build, by name or, where the builder reads one, by number, is no image. */
+static bool is_stage(const struct images *m, struct slice name, bool by_number) {
         uint64_t number;
 
-        if (unicode_fold_eq(name, SLICE("scratch")) || slice_parse_u64(name, &number) == 0)
+        if (unicode_fold_eq(name, SLICE("scratch")) || (by_number && slice_parse_u64(name, &number) == 0))
                 return true;
         for (size_t i = 0; i < m->n_stages; i++)
                 if (slice_case_eq(m->stages[i], name))
@@ -243,10 +249,34 @@ static bool is_stage(const struct images *m, struct slice name) {
         return false;
 }
 
-static bool judge_image(struct images *m, struct slice image) {
+/* Remembers the image for the owner check. One named by a variable cannot be: ownership.strict refuses it. */
+static bool note_image(struct images *m, struct slice image) {
+        if (!is_owned(m->in))
+                return true;
+        if (slice_find(image, '$') >= 0) {
+                if (!m->in->policy->root->ownership.strict)
+                        return true;
+                inspect_deny(m->in, m->r, NULL, image, "ownership.strict", "an image named by a variable cannot be asked for its owner");
+                return false;
+        }
+        if (m->r->n_images == INSPECT_IMAGES_MAX) {
+                inspect_deny(m->in, m->r, NULL, image, NULL, "the Dockerfile names too many images");
+                return false;
+        }
+        if (!m->r->images)
+                m->r->images = arena_new_array(m->in->arena, struct slice, INSPECT_IMAGES_MAX);
+        m->r->images[m->r->n_images++] = arena_dup(m->in->arena, image);
+        return true;
+}
+
+static bool judge_image(struct images *m, struct slice image, bool by_number) {
         const struct registry_policy policy = image_policy(m->in);
 
-        if (is_stage(m, image) || policy.allow_all)
+        if (is_stage(m, image, by_number))
+                return true;
+        if (!note_image(m, image))
+                return false;
+        if (!m->in->options->build.restrict_images || policy.allow_all)
                 return true;
         if (slice_find(image, '$') >= 0) {
                 inspect_deny(m->in, m->r, NULL, image, KEY("restrict_images"), "an image named by a variable cannot be judged");
@@ -261,7 +291,7 @@ static bool judge_from(struct images *m, struct slice rest) {
         while (unicode_field(&rest, &field) && slice_starts(field, SLICE("--")))
                 ;
         image = field;
-        if (!judge_image(m, image))
+        if (!judge_image(m, image, false))
                 return false;
         if (unicode_field(&rest, &field) && unicode_fold_eq(field, SLICE("AS")) && unicode_field(&rest, &name)) {
                 if (m->n_stages == sizeof(m->stages) / sizeof(m->stages[0])) {
@@ -285,7 +315,7 @@ static bool judge_options(struct images *m, struct slice rest) {
                         struct slice key;
 
                         more = slice_cut(field, ',', &part, &field);
-                        if (slice_cut(part, '=', &key, &value) && unicode_fold_eq(key, SLICE("from")) && !judge_image(m, value))
+                        if (slice_cut(part, '=', &key, &value) && unicode_fold_eq(key, SLICE("from")) && !judge_image(m, value, true))
                                 return false;
                 }
         }
@@ -320,10 +350,12 @@ static bool judge_instruction(void *arg, struct slice name, struct slice rest) {
         while (unicode_fold_eq(name, SLICE("ONBUILD")))
                 if (!unicode_field(&rest, &name))
                         return true;
-        if (o->restrict_images && unicode_fold_eq(name, SLICE("FROM")) && !judge_from(m, rest))
-                return false;
-        if (o->restrict_images && !judge_options(m, rest))
-                return false;
+        if (o->restrict_images || is_owned(m->in)) {
+                if (unicode_fold_eq(name, SLICE("FROM")) && !judge_from(m, rest))
+                        return false;
+                if (!judge_options(m, rest))
+                        return false;
+        }
         return !o->deny_remote_add || !unicode_fold_eq(name, SLICE("ADD")) || judge_add(m, rest);
 }
 
@@ -350,7 +382,7 @@ static void judge_dockerfile(const struct inspect_input *in, struct slice text, 
         }
         if (why)
                 inspect_deny(in, r, NULL, SLICE(""), KEY("allow_run_instructions"), "%s", why);
-        else if (o->restrict_images || o->deny_remote_add)
+        else if (o->restrict_images || o->deny_remote_add || is_owned(in))
                 (void) dockerfile_each(text, in->arena, judge_instruction, &m);
 }
 

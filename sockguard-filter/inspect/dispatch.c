@@ -351,6 +351,8 @@ enum stage_result stage_inspect(struct exchange *x) {
         inspect_run(row, &in, &r);
         if (r.outcome != INSPECT_PASS)
                 return refuse(x, &r);
+        x->used_images = r.images;
+        x->n_used_images = r.n_images;
         if (r.has_new_body) {
                 x->body = r.new_body;
                 x->body_changed = true;

@@ -50,7 +50,11 @@ struct inspect_result {
         const char *option;       /* key that would allow it */
         struct slice new_body;    /* set when the body is to be replaced */
         bool has_new_body;
+        struct slice *images;     /* that a build uses, at most INSPECT_IMAGES_MAX: the ownership stage asks whose they are */
+        size_t n_images;
 };
+
+#define INSPECT_IMAGES_MAX 128u
 
 /* Fills in *r for a denial and returns it; `option` and `pointer` may be NULL. */
 void inspect_deny(const struct inspect_input *in, struct inspect_result *r, const char *pointer, struct slice value, const char *option,

@@ -133,7 +133,9 @@ TRIES = [
     ("container", "POST", "/containers/create", {"image": "busybox", "hostconfig": {"links": ["{}:x"]}}),
     ("container", "POST", "/networks/bob-net/connect", {"Container": "{}"}), ("container", "POST", "/networks/bob-net/disconnect", {"Container": "{}", "Force": True}),
     ("container", "POST", "/build?networkmode=container:{}&labels=null", context(b"FROM busybox\n")),
-    ("image", "POST", "/build?t={}", context(b"FROM busybox\n")), ("network", "POST", "/build?networkmode={}", context(b"FROM busybox\n")),
+    ("image", "POST", "/build?t={}", context(b"FROM busybox\n")), ("image", "POST", "/build", lambda name: context(b"FROM " + name + b"\n")),
+    ("image", "POST", "/build", lambda name: context(b"FROM busybox\nCOPY --from=" + name + b" /etc /x\n")),
+    ("image", "POST", "/build?cachefrom=%5B%22{}%22%5D", context(b"FROM busybox\n")), ("network", "POST", "/build?networkmode={}", context(b"FROM busybox\n")),
     ("exec", "GET", "/exec/{}/json"), ("exec", "POST", "/exec/{}/start", {"Detach": True}), ("exec", "POST", "/exec/{}/resize?h=1&w=1"),
     ("network", "GET", "/networks/{}"), ("network", "DELETE", "/networks/{}"), ("network", "POST", "/networks/{}/connect", {"Container": "bob-box"}),
     ("network", "POST", "/networks/{}/disconnect", {"Container": "bob-box"}),
@@ -215,6 +217,7 @@ def play(alice, bob, swarm):
         for spelling in sorted(spellings):
             for version in ("", "/v1.41"):
                 data = put(body[0], spelling) if body else None
+                data = data(spelling.encode()) if callable(data) else data
                 headers = [("Content-Type", "application/x-tar")] if isinstance(data, bytes) else []
                 r = request(bob.sock, method, version + target.replace("{}", spelling), data, headers, timeout=10)
                 tried += 1
@@ -225,6 +228,13 @@ def play(alice, bob, swarm):
     check("none of %d requests by Bob that name something of Alice's goes through" % tried, not leaks, "\n".join(leaks[:20]))
     codes = {d["reason_code"]: (d.get("method"), d.get("path"), d.get("reason")) for d in bob.wait_log(tried, decision="deny")}
     check("they were refused for their owner, not for another reason", set(codes) == {"owner_policy_denied_access"}, codes)
+
+    r = request(bob.sock, "POST", "/build", context(b"ARG B=alice-img:1\nFROM $B\n"), [("Content-Type", "application/x-tar")])
+    check("nor does a build that names her image by a variable", r and r.status == 403, r and r.body)
+    r = request(bob.sock, "POST", "/build?t=bob-built", context(b"FROM busybox\nCMD true\n"), [("Content-Type", "application/x-tar")], timeout=60)
+    got = root("GET", "/images/bob-built/json")
+    check("a build of his own carries his label", r and r.status == 200 and got.status == 200 and
+          got.json()["Config"]["Labels"].get("com.sockguard.owner") == "bob", r and (r.body, got.body))
 
     leaks = ["%s %s: %s" % (m, t, r and r.status) for m, t in SHARED for r in [request(bob.sock, m, t, b"" if m == "POST" else None)]
              if not r or r.status not in (403, 502)]

@@ -235,6 +235,8 @@ static void every_reference_is_checked(void) {
                 { "POST /build?networkmode=container:theirs", NULL, 403 },
                 { "POST /build?networkmode=theirs", NULL, 403 },
                 { "POST /build?networkmode=host", NULL, 0 },
+                { "POST /build?cachefrom=[%22mine%22,%22theirs%22]", NULL, 403 },
+                { "POST /build?cachefrom=[%22gone%22]", NULL, 0 },
                 { "POST /libpod/containers/create", "{\"image\":\"mine\",\"pod\":\"theirs\"}", 403 },
                 { "POST /libpod/containers/create", "{\"netns\":{\"nsmode\":\"container\",\"value\":\"theirs\"}}", 403 },
                 { "POST /libpod/containers/create", "{\"cgroupns\":{\"nsmode\":\"container\",\"value\":\"theirs\"}}", 0 },
@@ -259,6 +261,24 @@ static void every_reference_is_checked(void) {
         f.image.root.ownership.allow_cross_owner_namespace_sharing = true;
         request(&f, "POST /containers/create", "{\"HostConfig\":{\"PidMode\":\"container:theirs\"}}");
         CHECK(stage_ownership(&f.x) == STAGE_NEXT);
+        fake_done(&f);
+}
+
+static void the_images_of_a_build_are_checked(void) {
+        static const struct {
+                struct slice image;
+                int status;
+        } rows[] = { { { "mine", 4 }, 0 }, { { "theirs", 6 }, 403 }, { { "none", 4 }, 0 }, { { "gone", 4 }, 0 }, { { "broken", 6 }, 502 } };
+        static struct fake f;
+
+        setup(&f);
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                request(&f, "POST /build", NULL);
+                f.x.used_images = &rows[i].image;
+                f.x.n_used_images = 1;
+                (void) stage_ownership(&f.x);
+                CHECK_INT(f.x.verdict.status, rows[i].status);
+        }
         fake_done(&f);
 }
 
@@ -492,7 +512,7 @@ static void a_denial_does_not_name_the_resource_unless_verbose(void) {
 }
 
 CHECK_MAIN(CHECK_TEST(every_path_that_names_a_resource_is_checked), CHECK_TEST(reserved_words_are_names_where_the_daemon_reads_them_so),
-           CHECK_TEST(every_reference_is_checked), CHECK_TEST(a_flood_of_references_is_refused),
+           CHECK_TEST(every_reference_is_checked), CHECK_TEST(the_images_of_a_build_are_checked), CHECK_TEST(a_flood_of_references_is_refused),
            CHECK_TEST(bodies_are_stamped_without_touching_other_bytes), CHECK_TEST(lists_are_narrowed_in_both_filter_forms),
            CHECK_TEST(visibility_and_ownership_narrow_the_same_list), CHECK_TEST(hidden_resources_are_not_found),
            CHECK_TEST(what_belongs_to_everybody_is_refused_unless_allowed), CHECK_TEST(rollout_modes_soften_denials_and_nothing_else),
