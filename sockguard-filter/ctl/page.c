@@ -157,12 +157,17 @@ static struct series_list collect(struct companion *c, struct arena *a, enum met
         struct state_map *m = c->state.map;
         bool timed = family == FAMILY_DURATION;
         size_t room = timed ? STATE_HISTOGRAMS : STATE_COUNTERS;
-        struct series_list list = { arena_new_array(a, struct series, room), 0 };
+        struct series_list list = { NULL, 0 };
+        size_t found = 0;
 
-        for (size_t i = 0; i < room; i++) {
+        /* Counted first: most of a table is empty, and memory for all of it would cost more than the page. */
+        for (size_t i = 0; i < room; i++)
+                found += metric_key_unpack(state_get(timed ? &m->histograms[i].key : &m->counters[i].key)).family == family;
+        list.at = arena_new_array(a, struct series, found);
+        for (size_t i = 0; i < room && list.n < found; i++) {
                 uint64_t key = state_get(timed ? &m->histograms[i].key : &m->counters[i].key);
 
-                if (key == 0 || metric_key_unpack(key).family != family)
+                if (metric_key_unpack(key).family != family)
                         continue;
                 list.at[list.n].from = timed ? (const void *) &m->histograms[i] : (const void *) &m->counters[i];
                 fill(c, a, &list.at[list.n++], key);

@@ -20,3 +20,4 @@ tests_unit_test_metrics_LDADD = libcore.a
 noinst_PROGRAMS += tests/bench/bench-state
 tests_bench_bench_state_SOURCES = tests/bench/state.c
 tests_bench_bench_state_LDADD = libcore.a
+EXTRA_DIST += tests/bench/companion.py

@@ -13,10 +13,11 @@
  * pointer or a length that anybody walks by, every word is a C11 atomic, and nobody ever waits for anybody.
  *
  * Why a file and not a sealed memfd handed out over the control socket. It is not for speed: attaching by name (two opens,
- * fstat, mmap) and receiving a descriptor from an idle companion both cost some 10 us (tests/bench/state.c). It is that a filter which starts while the companion is down still has its state, that a restarted
- * companion takes the file over by its name, and that nothing on the way of a connection waits for the companion. The price is
- * that a file can be truncated by whoever may write it. So it is allocated in full, the companion survives SIGBUS and
- * replaces the file within a second (ctl/publish.c), and a filter that meets one dies, which denies.
+ * fstat, mmap) and receiving a descriptor from an idle companion both cost some 10 us (tests/bench/state.c). It is that a filter
+ * which starts while the companion is down still has its state, that a restarted companion takes the file over by its
+ * name, and that nothing on the way of a connection waits for the companion. The price is that a file can be truncated by
+ * whoever may write it. So it is allocated in full, the companion survives SIGBUS and replaces the file within a second
+ * (ctl/publish.c), and a filter that meets one dies, which denies.
  *
  * Beside it lies `leases`, empty: its bytes are what filters lock (lease.h).
  */
