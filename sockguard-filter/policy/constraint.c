@@ -59,7 +59,7 @@ static bool is_registry(struct slice s) {
 
 enum {
         ABSOLUTE_PATH, NOT_BLANK, NO_OUTER_BLANKS, ENV_NAME, ENV_ASSIGNMENT, ENV_PREFIX, REGISTRY, JOIN_ADDRESS, NOT_NEGATIVE,
-        MINUS_ONE_OR_MORE, ABOVE_ZERO, POSITIVE, BURST, NOT_EMPTY, LISTENER_NAME, HOST_PORT, SOCKET_MODE, IP_ADDRESS, URI, SPIFFE_ID, PIN,
+        MINUS_ONE_OR_MORE, ABOVE_ZERO, POSITIVE, BURST, NOT_EMPTY, FILLED, LISTENER_NAME, HOST_PORT, SOCKET_MODE, IP_ADDRESS, URI, SPIFFE_ID, PIN,
         ENDPOINT, SOCKET_PATH, DURATION, DURATION_OR_OFF, DURATION_OR_EMPTY, LOG_LEVEL, LOG_FORMAT, AUDIT_FORMAT, OUTPUT, VERBOSITY,
         LABEL_SELECTOR, TRUST_MODE, CIDR, ROLLOUT_MODE, ACTION, RULE_PATH, PRIORITY, MUTATION_ID, SURFACE, REMAP,
 };
@@ -82,6 +82,7 @@ static const struct constraint constraints[] = {
         [POSITIVE] = { .number = true, .min = 0 },
         [BURST] = { .number = true, .min = 0 },
         [NOT_EMPTY] = { 0 },
+        [FILLED] = SCHEMA_PATTERN("\\\\S"), /* trust roots count only while trust is on: check_tls.c decides */
         [LISTENER_NAME] = SCHEMA_PATTERN("^(?!admin$)[a-z][a-z0-9-]{0,62}$"),
         [HOST_PORT] = SCHEMA_PATTERN("^$|^(\\\\[[0-9a-fA-F:.]+\\\\]|[^:\\\\s]*):[0-9]{1,5}$"),
         [SOCKET_MODE] = SCHEMA_PATTERN("^\\\\s*(0600|0660)\\\\s*$"),

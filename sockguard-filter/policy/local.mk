@@ -58,3 +58,10 @@ nodist_schema_DATA = policy/sockguard.schema.json
 nodist_man5_MANS = man/sockguard.yaml.5
 CLEANFILES += policy/sockguard.schema.json man/sockguard.yaml.5
 EXTRA_DIST += tests/schema/check.py
+
+# tests/bench/compile.sh runs it.
+noinst_PROGRAMS += tests/bench/bench-compile
+tests_bench_bench_compile_SOURCES = tests/bench/bench-compile.c
+tests_bench_bench_compile_CPPFLAGS = $(AM_CPPFLAGS) $(YAML_CFLAGS)
+tests_bench_bench_compile_LDADD = libconfig.a libcore.a $(YAML_LIBS) $(SECCOMP_LIBS) $(GNUTLS_LIBS)
+EXTRA_DIST += tests/bench/compile.sh

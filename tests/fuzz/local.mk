@@ -14,8 +14,10 @@ EXTRA_DIST += tests/fuzz/driver.c tests/fuzz/fuzz.h tests/fuzz/seeds
 
 fuzz_targets = \
 	tests/fuzz/fuzz-chunk \
+	tests/fuzz/fuzz-config \
 	tests/fuzz/fuzz-glob \
 	tests/fuzz/fuzz-head \
+	tests/fuzz/fuzz-image \
 	tests/fuzz/fuzz-inspect \
 	tests/fuzz/fuzz-json \
 	tests/fuzz/fuzz-query \
@@ -58,3 +60,11 @@ tests_fuzz_fuzz_json_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_inspect_SOURCES = tests/fuzz/fuzz-inspect.c tests/unit/inspect.h $(fuzz_driver)
 tests_fuzz_fuzz_inspect_LDADD = $(CHECK_INSPECT)
 tests_fuzz_fuzz_inspect_LDFLAGS = $(fuzz_ldflags)
+
+tests_fuzz_fuzz_config_SOURCES = tests/fuzz/fuzz-config.c $(fuzz_driver)
+tests_fuzz_fuzz_config_LDADD = libconfig.a libcore.a $(YAML_LIBS) $(SECCOMP_LIBS) $(GNUTLS_LIBS)
+tests_fuzz_fuzz_config_LDFLAGS = $(fuzz_ldflags)
+
+tests_fuzz_fuzz_image_SOURCES = tests/fuzz/fuzz-image.c $(fuzz_driver)
+tests_fuzz_fuzz_image_LDADD = libcore.a
+tests_fuzz_fuzz_image_LDFLAGS = $(fuzz_ldflags)

@@ -88,6 +88,12 @@ static void all_problems_are_reported_in_one_go(void) {
         config_free(c);
 }
 
+static void trust_roots_count_only_while_trust_is_on(void) {
+        CHECK_COMPLAINT("request_body: {service: {image_trust: {mode: off, allowed_signing_keys: [{pem: ''}]}}}\n", "");
+        CHECK_COMPLAINT("request_body: {service: {image_trust: {mode: warn, allowed_signing_keys: [{pem: ''}]}}}\n",
+                        "t.yaml:1:81: request_body.service.image_trust.allowed_signing_keys[0].pem: a signing key needs its PEM text");
+}
+
 static void scalars_are_what_the_dialect_says(void) {
         static const struct {
                 const char *text;
@@ -324,7 +330,8 @@ static void section_variables_replace_the_default_rules_only(void) {
 }
 
 CHECK_MAIN(CHECK_TEST(an_empty_text_is_all_defaults), CHECK_TEST(problems_say_where_what_and_what_was_meant),
-           CHECK_TEST(all_problems_are_reported_in_one_go), CHECK_TEST(scalars_are_what_the_dialect_says), CHECK_TEST(durations_have_units),
+           CHECK_TEST(all_problems_are_reported_in_one_go), CHECK_TEST(trust_roots_count_only_while_trust_is_on),
+           CHECK_TEST(scalars_are_what_the_dialect_says), CHECK_TEST(durations_have_units),
            CHECK_TEST(the_environment_beats_the_file_and_names_itself), CHECK_TEST(a_variable_that_names_a_block_changes_nothing),
            CHECK_TEST(list_entries_start_from_zero_not_from_defaults), CHECK_TEST(merge_keys_yield_to_what_is_written),
            CHECK_TEST(an_alias_bomb_is_refused), CHECK_TEST(an_image_reads_back_and_a_damaged_one_does_not),
