@@ -24,3 +24,4 @@ tests_bench_bench_tls_SOURCES = tests/bench/bench-tls.c
 tests_bench_bench_tls_CPPFLAGS = $(AM_CPPFLAGS) $(GNUTLS_CFLAGS)
 tests_bench_bench_tls_LDADD = $(GNUTLS_LIBS)
 EXTRA_DIST += tests/bench/tls.py
+dist_man_MANS += man/sockguard-tls.8
