@@ -18,3 +18,10 @@ sockguard_tls_LDADD = libcore.a $(GNUTLS_LIBS)
 EXTRA_DIST += tests/e2e/tls.py
 EXTRA_DIST += tests/e2e/failover.py
 EXTRA_DIST += tests/e2e/units.py
+
+EXTRA_PROGRAMS += tests/bench/bench-tls
+tests_bench_bench_tls_SOURCES = tests/bench/bench-tls.c
+tests_bench_bench_tls_CPPFLAGS = $(AM_CPPFLAGS) $(GNUTLS_CFLAGS)
+tests_bench_bench_tls_LDADD = $(GNUTLS_LIBS)
+EXTRA_DIST += tests/bench/tls.py
+dist_man_MANS += man/sockguard-tls.8

@@ -1,0 +1,83 @@
+#!/usr/bin/python3
+"""Mutual TLS through sockguard-tls (pool) and through HAProxy with the same keys and the same daemon. BUILD needs `make tests/bench/bench-tls`."""
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
+import sg  # noqa: E402
+
+D = tempfile.mkdtemp(prefix="sg-bench-")
+os.chmod(D, 0o755)
+BENCH = os.path.join(sg.BUILD, "tests/bench/bench-tls")
+N = sys.argv[1] if len(sys.argv) > 1 else "500"
+
+
+def path(n):
+    return os.path.join(D, n)
+
+
+def make(name, template, ca=None):
+    run = lambda *a: subprocess.run(["certtool", *a], check=True, capture_output=True, cwd=D)  # noqa: E731
+    run("--generate-privkey", "--key-type", "ecdsa", "--curve", "secp256r1", "--outfile", name + ".key")
+    open(path(name + ".tmpl"), "w").write(template + "\nexpiration_days = 30\n")
+    how = ["--generate-self-signed"] if ca is None else ["--generate-certificate", "--load-ca-certificate", ca + ".pem", "--load-ca-privkey", ca + ".key"]
+    run(*how, "--load-privkey", name + ".key", "--template", name + ".tmpl", "--outfile", name + ".pem")
+
+
+make("ca", "cn = bench\nca\ncert_signing_key")
+make("server", "cn = localhost\ndns_name = localhost\ntls_www_server\nsigning_key", "ca")
+make("client", "cn = client\ntls_www_client\nsigning_key", "ca")
+with open(path("bundle.pem"), "w") as f:
+    f.write(open(path("server.pem")).read() + open(path("server.key")).read())
+BIG = b"x" * (256 << 20)
+stand_in = sg.StandIn({("GET", "/_ping"): (200, [], b"OK"), ("GET", "/big"): (200, [], BIG)})
+
+
+def port():
+    with socket.create_server(("127.0.0.1", 0)) as s:
+        return s.getsockname()[1]
+
+
+ours, theirs = port(), port()
+with open(path("haproxy.cfg"), "w") as f:
+    f.write("""global
+    nbthread 2
+    tune.ssl.default-dh-param 2048
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 60s
+    timeout server 60s
+    http-reuse always
+frontend f
+    bind 127.0.0.1:%d ssl crt %s ca-file %s verify required ssl-min-ver TLSv1.3 no-tls-tickets alpn http/1.1
+    default_backend b
+backend b
+    server d unix@%s
+""" % (theirs, path("bundle.pem"), path("ca.pem"), stand_in.path))
+with open(path("sg.yaml"), "w") as f:
+    f.write("listen: {address: \"127.0.0.1:%d\", tls: {cert_file: %s, key_file: %s, client_ca_file: %s}}\nupstream: {socket: %s}\nlog: {access_log: false}\n" % (
+        ours, path("server.pem"), path("server.key"), path("ca.pem"), stand_in.path) + sg.ALLOW_ALL)
+os.mkdir(path("run"))
+procs = [subprocess.Popen([sg.CTL, "serve", "--config", path("sg.yaml"), "--runtime-dir", path("run")], env=sg.env(), stdin=subprocess.DEVNULL,
+                          stdout=subprocess.DEVNULL, stderr=open(path("log"), "wb"))]
+if shutil.which("haproxy"):
+    procs.append(subprocess.Popen(["haproxy", "-db", "-f", path("haproxy.cfg")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+time.sleep(2)
+try:
+    for what, arg in (("fresh", N), ("kept", "5000"), ("bulk", "/big")):
+        for round_ in range(2):
+            for name, p in (("sockguard", ours), ("haproxy", theirs)):
+                r = subprocess.run([BENCH, str(p), path("ca.pem"), path("client.pem"), path("client.key"), what, arg], capture_output=True, text=True)
+                print("%-6s %-10s %s" % (what, name, (r.stdout or r.stderr).strip()), flush=True)
+finally:
+    for p in procs:
+        p.terminate()
+        p.wait()
+    stand_in.close()
+    shutil.rmtree(D, ignore_errors=True)
