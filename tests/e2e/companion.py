@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# build: plain
 """The companion and its filters end to end: reload, limits, kill -9 storms, damaged state, admin, metrics, health, serve."""
 import json
 import os
