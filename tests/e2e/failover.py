@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# build: plain
 """Several daemons behind one filter: which one is asked, over what, and what a client notices when one dies."""
 import json
 import os
