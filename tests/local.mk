@@ -12,3 +12,4 @@ noinst_PROGRAMS += tests/differential/ours
 tests_differential_ours_SOURCES = tests/differential/ours.c
 tests_differential_ours_LDADD = libcore.a
 EXTRA_DIST += tests/differential/oracle.go
+EXTRA_DIST += tests/bench/lists.py

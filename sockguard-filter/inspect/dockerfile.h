@@ -7,7 +7,7 @@
 /*
  * Is there a RUN in this Dockerfile, or may there be one for some builder? Builders differ, and have differed, in what continues
  * a line, so the text is read in every way that is known, and one reading that finds a RUN is enough. A "no" therefore holds
- * for all of them; tests compare it with BuildKit's own parser.
+ * for all of them.
  */
 
 enum dockerfile_verdict {
