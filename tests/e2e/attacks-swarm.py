@@ -90,13 +90,21 @@ def services():
     held = request(guard.sock, "POST", "/services/s5/update?version=%d" % version, worse)
     check("held: an update that adds a directory of the host's", held and held.status == 403, held and held.body)
     # A specification with a bind becomes the previous one, past the filter; a rollback would bring it back.
-    bare("POST", "/services/s5/update?version=%d" % version, worse)
-    version = bare("GET", "/services/s5").json()["Version"]["Index"]
-    bare("POST", "/services/s5/update?version=%d" % version, body)
+    # The orchestrator changes the version by itself at any moment: a bare update reads it anew until it was in time.
+    def update(spec_, extra=""):
+        for _ in range(50):
+            v = bare("GET", "/services/s5").json()["Version"]["Index"]
+            r = bare("POST", "/services/s5/update?version=%d%s" % (v, extra), spec_)
+            if r.status == 200:
+                break
+        return r
+
+    update(worse)
+    update(body)
     version = bare("GET", "/services/s5").json()["Version"]["Index"]
     held = request(guard.sock, "POST", "/services/s5/update?version=%d&rollback=previous" % version, body)
     check("held: a rollback to a specification that is not allowed", held and held.status == 403, held and held.body)
-    worked = bare("POST", "/services/s5/update?version=%d&rollback=previous" % version, body)
+    worked = update(body, "&rollback=previous")
     mounts = bare("GET", "/services/s5").json()["Spec"]["TaskTemplate"]["ContainerSpec"].get("Mounts")
     check("bare: a rollback to a specification that is not allowed", worked.status == 200 and mounts, (worked.body, mounts))
     bare("DELETE", "/services/s5")
