@@ -1,6 +1,6 @@
 # Sources and tests of sockguard-filter/ctl.
-bin_PROGRAMS += sockguard-ctl
-sockguard_ctl_SOURCES = \
+bin_PROGRAMS += bin/sockguard-ctl
+bin_sockguard_ctl_SOURCES = \
 	sockguard-filter/ctl/main.c sockguard-filter/ctl/verb.h \
 	sockguard-filter/ctl/common.c sockguard-filter/ctl/common.h \
 	sockguard-filter/ctl/board.c sockguard-filter/ctl/companion.c sockguard-filter/ctl/companion.h \
@@ -20,8 +20,8 @@ sockguard_ctl_SOURCES = \
 	sockguard-filter/ctl/verb_schema.c \
 	sockguard-filter/ctl/verb_validate.c \
 	sockguard-filter/ctl/verb_version.c
-sockguard_ctl_CPPFLAGS = $(libconfig_a_CPPFLAGS) $(SYSTEMD_CFLAGS)
-sockguard_ctl_LDADD = libconfig.a libcore.a $(YAML_LIBS) $(CJSON_LIBS) $(SECCOMP_LIBS) $(GNUTLS_LIBS) $(SYSTEMD_LIBS)
+bin_sockguard_ctl_CPPFLAGS = $(libconfig_a_CPPFLAGS) $(SYSTEMD_CFLAGS)
+bin_sockguard_ctl_LDADD = libconfig.a libcore.a $(YAML_LIBS) $(CJSON_LIBS) $(SECCOMP_LIBS) $(GNUTLS_LIBS) $(SYSTEMD_LIBS)
 libconfig_a_SOURCES += sockguard-filter/ctl/migrate.c sockguard-filter/ctl/migrate_regex.c sockguard-filter/ctl/migrate.h
 
 check_PROGRAMS += tests/unit/test-migrate

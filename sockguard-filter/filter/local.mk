@@ -21,7 +21,7 @@ libcore_a_SOURCES += \
 	sockguard-filter/filter/upstream.c sockguard-filter/filter/upstream.h \
 	sockguard-filter/filter/wire.c sockguard-filter/filter/wire.h
 
-# In a directory of its own: the objects are in sockguard-filter/ already.
+# The programs are in bin/ of the build directory: sockguard-filter/ is where the objects are.
 bin_PROGRAMS += bin/sockguard-filter
 bin_sockguard_filter_SOURCES = sockguard-filter/filter/main.c
 bin_sockguard_filter_LDADD = libcore.a

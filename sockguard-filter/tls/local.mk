@@ -4,8 +4,8 @@ libcore_a_SOURCES += \
 	sockguard-filter/tls/dialler.c sockguard-filter/tls/dialler.h \
 	sockguard-filter/tls/handover.c sockguard-filter/tls/handover.h
 
-pkglibexec_PROGRAMS += sockguard-tls
-sockguard_tls_SOURCES = \
+pkglibexec_PROGRAMS += bin/sockguard-tls
+bin_sockguard_tls_SOURCES = \
 	sockguard-filter/tls/client.c sockguard-filter/tls/client.h \
 	sockguard-filter/tls/leaf.c sockguard-filter/tls/leaf.h \
 	sockguard-filter/tls/main.c \
@@ -13,8 +13,8 @@ sockguard_tls_SOURCES = \
 	sockguard-filter/tls/report.c sockguard-filter/tls/report.h \
 	sockguard-filter/tls/sandbox.c sockguard-filter/tls/sandbox.h \
 	sockguard-filter/tls/server.c sockguard-filter/tls/server.h
-sockguard_tls_CPPFLAGS = $(AM_CPPFLAGS) $(GNUTLS_CFLAGS)
-sockguard_tls_LDADD = libcore.a $(GNUTLS_LIBS)
+bin_sockguard_tls_CPPFLAGS = $(AM_CPPFLAGS) $(GNUTLS_CFLAGS)
+bin_sockguard_tls_LDADD = libcore.a $(GNUTLS_LIBS)
 EXTRA_DIST += tests/e2e/tls.py
 EXTRA_DIST += tests/e2e/failover.py
 EXTRA_DIST += tests/e2e/units.py

@@ -19,7 +19,7 @@ quick = "--quick" in sys.argv
 bench = os.path.join(build, "tests/bench/relay")
 bare_program = os.path.join(build, "tests/bench/bare")
 fltr = os.path.join(build, "bin/sockguard-filter")
-ctl = os.path.join(build, "sockguard-ctl")
+ctl = os.path.join(build, "bin", "sockguard-ctl")
 tmp = tempfile.mkdtemp(prefix="sg-bench-")
 started = []
 

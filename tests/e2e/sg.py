@@ -17,9 +17,6 @@ DOCKER_SOCK = os.environ.get("DOCKER_SOCK", "")
 
 def program(name):
     """Where a program of the build is."""
-    for d in (os.path.join(BUILD, "bin"), BUILD):
-        if os.path.isfile(os.path.join(d, name)):
-            return os.path.join(d, name)
     return os.path.join(BUILD, "bin", name)
 
 
@@ -51,7 +48,7 @@ def done():
 
 def env():
     e = dict(os.environ)
-    e.update(SOCKGUARD_FILTER=FILTER, SOCKGUARD_CTL=CTL, SOCKGUARD_LIBEXEC=BUILD)
+    e.update(SOCKGUARD_FILTER=FILTER, SOCKGUARD_CTL=CTL, SOCKGUARD_LIBEXEC=os.path.join(BUILD, "bin"))
     return e
 
 
