@@ -256,7 +256,7 @@ static int switch_protocols(struct relay *r) {
         if (x->response_filter && response_filter_head(x->response_filter, &r->answer) == RESPONSE_REJECT)
                 return (int) rejected(r);
         r->head_seen = true;
-        x->status = 101;
+        x->status = 200; /* what the records and the counters call a hijack that came about: chapter 06, 5.3 */
         flow_init(&r->response, &r->c->up.wire, HTTP_BODY_CLOSE, 0, &r->c->client, FLOW_PLAIN);
         relay_interim_head(r, &r->response.front, !r->kind.hijack);
         r->head_sent = true;
@@ -430,7 +430,7 @@ static void finish(struct relay *r, int result) {
         bool keep = result == RELAY_DONE && !r->tunnel && r->request_done && !r->request_lost && r->answer.keep_alive &&
                     r->answer.framing != HTTP_BODY_CLOSE && !r->kind.hijack && wire_is_open(&c->up.wire);
 
-        r->x->response_bytes = r->response.delivered;
+        r->x->response_bytes = r->tunnel ? 0 : r->response.delivered; /* a hijack's streams are not counted: chapter 06, 5.3 */
         if (r->x->body_state == BODY_UNREAD || r->x->body_state == BODY_PARTIAL)
                 c->request_body = r->request.in;
         if (wire_is_open(&c->up.wire)) {
