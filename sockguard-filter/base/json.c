@@ -8,18 +8,19 @@
 #include "base/unicode.h"
 
 /*
- * The validator: one strict pass over the text, no recursion. What is open is one bit a level (object or array), and, while
- * duplicates are looked for, the hash and the position of each name of the objects that are open. When an object closes, its
- * names are sorted by hash and those with equal hashes are compared.
+ * The validator: one strict pass over the text, no recursion. What is open is one bit a level (object or array), and,
+ * while duplicates are looked for, the hash and the position of each name of the objects that are open. When an object
+ * closes, its names are sorted by hash and those with equal hashes are compared.
  */
 
 #define BITMAP_WORDS ((JSON_DEPTH_MAX + 64) / 64)
 
-/* Names whose 32-bit hashes collide in one object. The hash is keyed, so more than a handful means that somebody knows the key. */
+/* Names whose 32-bit hashes collide in one object. The hash is keyed, so more than a handful means that somebody knows
+ * the key. */
 #define COLLISIONS_MAX 64u
 
 struct name_entry {
-        uint32_t at;   /* offset of the opening quote; of a marker: index of the enclosing object's marker */
+        uint32_t at; /* offset of the opening quote; of a marker: index of the enclosing object's marker */
         uint32_t hash;
 };
 
@@ -46,7 +47,8 @@ static void set_bit(uint64_t *words, unsigned i, bool on) {
 
 /*
  * A keyed hash over 8-byte words (multiply and fold, 128 bits wide). The key is 16 bytes that the kernel draws for each
- * process (AT_RANDOM), so a client cannot prepare names that collide, and no system call is needed behind a seccomp filter.
+ * process (AT_RANDOM), so a client cannot prepare names that collide, and no system call is needed behind a seccomp
+ * filter.
  */
 struct name_hash {
         uint64_t state, word, key;
@@ -227,15 +229,15 @@ static int check_duplicates(struct validator *v) {
 }
 
 /*
- * Objects whose member names are the user's data, not Docker's (chapter 03, 1.5). A name inside one of them is not Docker's either,
- * so it exempts nothing.
+ * Objects whose member names are the user's data, not Docker's (chapter 03, 1.5). A name inside one of them is not
+ * Docker's either, so it exempts nothing.
  */
 static bool is_data_map(const char *quoted, const char *end) {
         static const struct slice maps[] = {
 #define MAP(name) { name, sizeof(name) - 1 }
-                MAP("labels"), MAP("annotations"), MAP("volumes"), MAP("exposedports"), MAP("portbindings"), MAP("sysctls"),
-                MAP("storageopt"), MAP("tmpfs"), MAP("endpointsconfig"), MAP("options"), MAP("driveropts"), MAP("opts"),
-                MAP("config"), MAP("auxiliaryaddresses"),
+                MAP("labels"),     MAP("annotations"), MAP("volumes"), MAP("exposedports"),       MAP("portbindings"),
+                MAP("sysctls"),    MAP("storageopt"),  MAP("tmpfs"),   MAP("endpointsconfig"),    MAP("options"),
+                MAP("driveropts"), MAP("opts"),        MAP("config"),  MAP("auxiliaryaddresses"),
 #undef MAP
         };
         struct slice name = slice_make(quoted, (size_t) (end - quoted));
@@ -473,7 +475,7 @@ static int validate(struct validator *v) {
                         }
                         if (*v->p != (bit(v->is_object, v->depth) ? '}' : ']'))
                                 return refuse(v, v->p, "',' or closing bracket expected");
-                close:
+close:
                         r = close_container(v);
                         if (r < 0)
                                 return r;
@@ -491,9 +493,13 @@ static size_t count_members(struct slice text) {
         return n;
 }
 
-int json_validate(struct slice text, unsigned flags, unsigned max_depth, struct arena *scratch, struct json_error *ret_err) {
+int json_validate(struct slice text, unsigned flags, unsigned max_depth, struct arena *scratch,
+                  struct json_error *ret_err) {
         struct validator v = {
-                .start = text.at, .p = text.at, .end = text.at + text.len, .flags = flags,
+                .start = text.at,
+                .p = text.at,
+                .end = text.at + text.len,
+                .flags = flags,
                 .max_depth = max_depth < JSON_DEPTH_MAX ? max_depth : JSON_DEPTH_MAX,
         };
         struct arena_mark mark = arena_mark(scratch);
@@ -505,13 +511,15 @@ int json_validate(struct slice text, unsigned flags, unsigned max_depth, struct 
                 if (!(flags & JSON_ALLOW_DUPLICATES)) {
                         size_t n = count_members(text);
 
-                        /* The names of open objects, and a marker for each of these; the innermost may still be empty. */
-                        v.names = arena_new_array(scratch, struct name_entry, n + (n < v.max_depth ? n : v.max_depth) + 1);
+                        /* The names of open objects, and a marker for each of these; the innermost may still be empty.
+                         */
+                        v.names = arena_new_array(scratch, struct name_entry,
+                                                  n + (n < v.max_depth ? n : v.max_depth) + 1);
                 }
                 r = validate(&v);
                 arena_rewind(scratch, mark);
         }
         if (r < 0 && ret_err)
-                *ret_err = (struct json_error) { .offset = (size_t) (v.p - v.start), .what = v.what };
+                *ret_err = (struct json_error){ .offset = (size_t) (v.p - v.start), .what = v.what };
         return r;
 }

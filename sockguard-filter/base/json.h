@@ -14,10 +14,11 @@
  */
 
 enum json_flags {
-        JSON_ALLOW_NUL = 1 << 0,        /* accept the escape \u0000 (refused otherwise) */
-        JSON_ALLOW_BAD_UTF8 = 1 << 1,   /* accept invalid UTF-8 in strings, read as U+FFFD a byte (refused otherwise) */
-        JSON_ALLOW_DUPLICATES = 1 << 2, /* accept repeated member names (refused otherwise: exact duplicates anywhere, and
-                                           names that fold to the same name, except inside the data maps of chapter 03, 1.5) */
+        JSON_ALLOW_NUL = 1 << 0,      /* accept the escape \u0000 (refused otherwise) */
+        JSON_ALLOW_BAD_UTF8 = 1 << 1, /* accept invalid UTF-8 in strings, read as U+FFFD a byte (refused otherwise) */
+        JSON_ALLOW_DUPLICATES =
+                1 << 2, /* accept repeated member names (refused otherwise: exact duplicates anywhere, and
+                           names that fold to the same name, except inside the data maps of chapter 03, 1.5) */
 };
 
 #define JSON_DEPTH_MAX 10000u /* arrays and objects open at once; Docker's decoder stops there too */
@@ -29,11 +30,12 @@ struct json_error {
 
 /*
  * Validates exactly one value with optional JSON white space around it. Depth above `max_depth` is an error.
- * `scratch` holds the names of open objects while duplicates are looked for (at most 8 bytes a member and an open object); it
- * is as before when the call returns.
- * 0; -EBADMSG for anything refused, with *ret_err filled in (may be NULL).
+ * `scratch` holds the names of open objects while duplicates are looked for (at most 8 bytes a member and an open
+ * object); it is as before when the call returns. 0; -EBADMSG for anything refused, with *ret_err filled in (may be
+ * NULL).
  */
-int json_validate(struct slice text, unsigned flags, unsigned max_depth, struct arena *scratch, struct json_error *ret_err);
+int json_validate(struct slice text, unsigned flags, unsigned max_depth, struct arena *scratch,
+                  struct json_error *ret_err);
 
 enum json_type {
         JSON_ABSENT, /* not there: what looking up a missing member gives */
@@ -67,11 +69,13 @@ struct json_iter json_iter_of(struct json_value v);
  */
 bool json_next(struct json_iter *it, struct slice *ret_name, struct json_value *ret);
 
-/* Does the escaped, quoted `name` decode to exactly `text` / to something fold-equal to the ASCII `text` (chapter 03, 1.4)? */
+/* Does the escaped, quoted `name` decode to exactly `text` / to something fold-equal to the ASCII `text` (chapter
+ * 03, 1.4)? */
 bool json_name_is(struct slice name, struct slice text);
 bool json_name_folds_to(struct slice name, struct slice text);
 
-/* The member whose name is fold-equal / byte-equal; the last one wins. JSON_ABSENT when there is none or v is no object. */
+/* The member whose name is fold-equal / byte-equal; the last one wins. JSON_ABSENT when there is none or v is no
+ * object. */
 struct json_value json_member(struct json_value object, struct slice name);
 struct json_value json_member_exact(struct json_value object, struct slice name);
 
@@ -86,47 +90,77 @@ int json_uint64(struct json_value v, uint64_t *ret);
 /* ---- decoding into structures (the type rules of chapter 03, 1.4, item 8) ---- */
 
 enum json_kind {
-        JSON_K_STRING,      /* struct slice; null leaves it */
-        JSON_K_BOOL,        /* bool; null leaves it */
-        JSON_K_INT64,       /* int64_t; null leaves it */
-        JSON_K_UINT64,      /* uint64_t; null leaves it */
-        JSON_K_OPT_INT64,   /* struct json_opt_int64: pointer to int64; null = absent */
-        JSON_K_OPT_BOOL,    /* struct json_opt_bool: pointer to bool; null = absent */
-        JSON_K_STRINGS,     /* struct json_strings: list of string; null list = absent; null element = "" */
-        JSON_K_STRING_LISTS,/* struct json_string_lists: list of list of string */
-        JSON_K_STRING_MAP,  /* struct json_string_map: object of strings, null value = "" ; keys exact, in document order */
-        JSON_K_VALUE,       /* struct json_value: any type, kept as it is (absent stays JSON_ABSENT) */
-        JSON_K_STRUCT,      /* nested structure held by value at the offset; null leaves it; `fields` describes it */
-        JSON_K_OPT_STRUCT,  /* pointer to an arena-allocated structure of `size`; null = NULL */
-        JSON_K_STRUCTS,     /* struct json_list of structures of `size`; null element = zero structure */
-        JSON_K_STRUCT_MAP,  /* struct json_struct_map: object name -> structure pointer (null = NULL), in document order */
-        JSON_K_ARRAY,       /* struct json_value that must be an array or null (null = absent): "array of any" */
-        JSON_K_OBJECT,      /* struct json_value that must be an object or null (null = absent): "object of any" */
+        JSON_K_STRING,       /* struct slice; null leaves it */
+        JSON_K_BOOL,         /* bool; null leaves it */
+        JSON_K_INT64,        /* int64_t; null leaves it */
+        JSON_K_UINT64,       /* uint64_t; null leaves it */
+        JSON_K_OPT_INT64,    /* struct json_opt_int64: pointer to int64; null = absent */
+        JSON_K_OPT_BOOL,     /* struct json_opt_bool: pointer to bool; null = absent */
+        JSON_K_STRINGS,      /* struct json_strings: list of string; null list = absent; null element = "" */
+        JSON_K_STRING_LISTS, /* struct json_string_lists: list of list of string */
+        JSON_K_STRING_MAP, /* struct json_string_map: object of strings, null value = "" ; keys exact, in document order
+                            */
+        JSON_K_VALUE,      /* struct json_value: any type, kept as it is (absent stays JSON_ABSENT) */
+        JSON_K_STRUCT,     /* nested structure held by value at the offset; null leaves it; `fields` describes it */
+        JSON_K_OPT_STRUCT, /* pointer to an arena-allocated structure of `size`; null = NULL */
+        JSON_K_STRUCTS,    /* struct json_list of structures of `size`; null element = zero structure */
+        JSON_K_STRUCT_MAP, /* struct json_struct_map: object name -> structure pointer (null = NULL), in document order
+                            */
+        JSON_K_ARRAY,      /* struct json_value that must be an array or null (null = absent): "array of any" */
+        JSON_K_OBJECT,     /* struct json_value that must be an object or null (null = absent): "object of any" */
 };
 
-struct json_opt_int64 { bool set; int64_t value; };
-struct json_opt_bool { bool set, value; };
-struct json_strings { bool set; size_t n; struct slice *at; };               /* set: present and not null */
-struct json_string_lists { bool set; size_t n; struct json_strings *at; };
-struct json_string_map { bool set; size_t n; struct slice *names, *values; };
-struct json_list { bool set; size_t n; void *at; };                          /* n structures of the field's `size` */
-struct json_struct_map { bool set; size_t n; struct slice *names; void **values; };
+struct json_opt_int64 {
+        bool set;
+        int64_t value;
+};
+struct json_opt_bool {
+        bool set, value;
+};
+struct json_strings {
+        bool set;
+        size_t n;
+        struct slice *at;
+}; /* set: present and not null */
+struct json_string_lists {
+        bool set;
+        size_t n;
+        struct json_strings *at;
+};
+struct json_string_map {
+        bool set;
+        size_t n;
+        struct slice *names, *values;
+};
+struct json_list {
+        bool set;
+        size_t n;
+        void *at;
+}; /* n structures of the field's `size` */
+struct json_struct_map {
+        bool set;
+        size_t n;
+        struct slice *names;
+        void **values;
+};
 
 struct json_field {
         const char *name; /* as Docker spells it; matched by folding, inside maps exactly */
         uint8_t name_len;
-        uint8_t kind;     /* enum json_kind */
+        uint8_t kind; /* enum json_kind */
         uint8_t n_fields;
-        uint16_t offset;  /* offsetof() in the structure decoded into */
-        uint16_t size;    /* of a nested structure */
+        uint16_t offset;                 /* offsetof() in the structure decoded into */
+        uint16_t size;                   /* of a nested structure */
         const struct json_field *fields; /* of a nested structure */
 };
 
 #define JSON_FIELD(type, member, json, kind_) \
         { .name = json, .name_len = sizeof(json) - 1, .kind = kind_, .offset = offsetof(type, member) }
 #define JSON_NESTED(type, member, json, kind_, inner, table) \
-        { .name = json, .name_len = sizeof(json) - 1, .kind = kind_, .offset = offsetof(type, member), \
-          .size = sizeof(inner), .fields = table, .n_fields = sizeof(table) / sizeof((table)[0]) }
+        { \
+                .name = json, .name_len = sizeof(json) - 1, .kind = kind_, .offset = offsetof(type, member), \
+                .size = sizeof(inner), .fields = table, .n_fields = sizeof(table) / sizeof((table)[0]) \
+        }
 
 struct json_decode_error {
         struct slice pointer; /* RFC 6901, of the member whose type is wrong; in the arena */
@@ -135,15 +169,16 @@ struct json_decode_error {
 
 /*
  * Decodes an object (or null: everything absent) into `out`, which the caller zeroed. Unknown members are skipped.
- * Decoded strings live in `a` or in the text. 0; -EBADMSG when the root is no object, or a known member has a wrong type, or
- * the lists and maps of known members would take more memory than 64 KiB plus the length of the text (tens of thousands of
- * empty elements).
- * Two members that fold to the same known field were refused by json_validate(); with JSON_ALLOW_DUPLICATES the last wins.
+ * Decoded strings live in `a` or in the text. 0; -EBADMSG when the root is no object, or a known member has a wrong
+ * type, or the lists and maps of known members would take more memory than 64 KiB plus the length of the text (tens of
+ * thousands of empty elements). Two members that fold to the same known field were refused by json_validate(); with
+ * JSON_ALLOW_DUPLICATES the last wins.
  */
 int json_decode(struct json_value v, const struct json_field *fields, size_t n_fields, void *out, struct arena *a,
                 struct json_decode_error *ret_err);
 
-#define JSON_DECODE(v, table, out, a, err) json_decode((v), (table), sizeof(table) / sizeof((table)[0]), (out), (a), (err))
+#define JSON_DECODE(v, table, out, a, err) \
+        json_decode((v), (table), sizeof(table) / sizeof((table)[0]), (out), (a), (err))
 
 /* ---- editing by splice ---- */
 

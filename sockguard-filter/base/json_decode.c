@@ -8,8 +8,8 @@
 
 /*
  * Decoding by field tables, one pass over validated text. Arrays and maps of known members are counted before they are
- * allocated. What a body can make us allocate is bounded by its own size: a list of a hundred thousand empty mounts is no
- * mistake of an honest client.
+ * allocated. What a body can make us allocate is bounded by its own size: a list of a hundred thousand empty mounts is
+ * no mistake of an honest client.
  */
 
 #define BUDGET_BASE (64u * 1024)
@@ -21,7 +21,8 @@ struct decoder {
         struct json_decode_error *err;
 };
 
-static int decode_object(struct decoder *d, const char **p, const struct json_field *fields, size_t n_fields, char *out);
+static int decode_object(struct decoder *d, const char **p, const struct json_field *fields, size_t n_fields,
+                         char *out);
 static int decode_field(struct decoder *d, const char **p, const struct json_field *f, char *at);
 
 static int wrong(struct decoder *d, const char *wanted) {
@@ -86,7 +87,8 @@ static size_t count(const char *p, const char *end) {
         return 0;
 }
 
-/* Behind the comma, or at the closing bracket: more to come? p is behind a value, and afterwards at the next or behind the bracket. */
+/* Behind the comma, or at the closing bracket: more to come? p is behind a value, and afterwards at the next or behind
+ * the bracket. */
 static bool another(struct decoder *d, const char **p) {
         bool comma;
 
@@ -136,7 +138,7 @@ static int decode_strings(struct decoder *d, const char **p, struct json_strings
         struct json_strings list = { .set = true };
 
         if (is_null(*p)) {
-                *ret = (struct json_strings) { 0 };
+                *ret = (struct json_strings){ 0 };
                 skip(d, p);
                 return 0;
         }
@@ -166,7 +168,7 @@ static int decode_string_lists(struct decoder *d, const char **p, struct json_st
         int r;
 
         if (is_null(*p)) {
-                *ret = (struct json_string_lists) { 0 };
+                *ret = (struct json_string_lists){ 0 };
                 skip(d, p);
                 return 0;
         }
@@ -192,7 +194,7 @@ static int decode_string_map(struct decoder *d, const char **p, struct json_stri
         size_t n;
 
         if (is_null(*p)) {
-                *ret = (struct json_string_map) { 0 };
+                *ret = (struct json_string_map){ 0 };
                 skip(d, p);
                 return 0;
         }
@@ -221,13 +223,14 @@ static int decode_string_map(struct decoder *d, const char **p, struct json_stri
         return 0;
 }
 
-static int decode_struct_map(struct decoder *d, const char **p, const struct json_field *f, struct json_struct_map *ret) {
+static int decode_struct_map(struct decoder *d, const char **p, const struct json_field *f,
+                             struct json_struct_map *ret) {
         struct json_struct_map map = { .set = true };
         size_t n;
         int r;
 
         if (is_null(*p)) {
-                *ret = (struct json_struct_map) { 0 };
+                *ret = (struct json_struct_map){ 0 };
                 skip(d, p);
                 return 0;
         }
@@ -265,7 +268,7 @@ static int decode_structs(struct decoder *d, const char **p, const struct json_f
         int r;
 
         if (is_null(*p)) {
-                *ret = (struct json_list) { 0 };
+                *ret = (struct json_list){ 0 };
                 skip(d, p);
                 return 0;
         }
@@ -340,7 +343,7 @@ static int decode_field(struct decoder *d, const char **p, const struct json_fie
         case JSON_K_OPT_BOOL:
                 if (!null && !truth && **p != 'f')
                         return wrong(d, "boolean");
-                *(struct json_opt_bool *) at = (struct json_opt_bool) { .set = !null, .value = truth };
+                *(struct json_opt_bool *) at = (struct json_opt_bool){ .set = !null, .value = truth };
                 skip(d, p);
                 return 0;
         case JSON_K_INT64:
@@ -387,7 +390,7 @@ static int decode_field(struct decoder *d, const char **p, const struct json_fie
                         if (!null && **p != bracket)
                                 return wrong(d, bracket == '[' ? "array" : "object");
                         if (null)
-                                v = (struct json_value) { .type = JSON_ABSENT };
+                                v = (struct json_value){ .type = JSON_ABSENT };
                 }
                 *(struct json_value *) (void *) at = v;
                 skip(d, p);
@@ -411,13 +414,15 @@ static const struct json_field *find_field(struct slice quoted, const struct jso
         for (size_t i = 0; i < n; i++) {
                 struct slice name = slice_make(fields[i].name, fields[i].name_len);
 
-                if (odd ? json_name_folds_to(quoted, name) : name.len == len && slice_case_eq(name, slice_make(quoted.at + 1, len)))
+                if (odd ? json_name_folds_to(quoted, name)
+                        : name.len == len && slice_case_eq(name, slice_make(quoted.at + 1, len)))
                         return &fields[i];
         }
         return NULL;
 }
 
-static int decode_object(struct decoder *d, const char **p, const struct json_field *fields, size_t n_fields, char *out) {
+static int decode_object(struct decoder *d, const char **p, const struct json_field *fields, size_t n_fields,
+                         char *out) {
         int r;
 
         if (**p != '{')
@@ -443,7 +448,10 @@ int json_decode(struct json_value v, const struct json_field *fields, size_t n_f
                 struct json_decode_error *ret_err) {
         struct json_decode_error unused;
         struct decoder d = {
-                .arena = a, .end = v.text.at + v.text.len, .budget = BUDGET_BASE + v.text.len, .err = ret_err ? ret_err : &unused,
+                .arena = a,
+                .end = v.text.at + v.text.len,
+                .budget = BUDGET_BASE + v.text.len,
+                .err = ret_err ? ret_err : &unused,
         };
         const char *p = v.text.at;
 

@@ -77,15 +77,15 @@ struct json_value json_root(struct slice text) {
         const char *end = text.at + text.len, *p;
 
         if (text.len == 0)
-                return (struct json_value) { .type = JSON_ABSENT };
+                return (struct json_value){ .type = JSON_ABSENT };
         p = json_skip_space(text.at, end);
-        return p < end ? json_value_at(p, end) : (struct json_value) { .type = JSON_ABSENT };
+        return p < end ? json_value_at(p, end) : (struct json_value){ .type = JSON_ABSENT };
 }
 
 struct json_iter json_iter_of(struct json_value v) {
         if (v.type != JSON_OBJECT && v.type != JSON_ARRAY)
-                return (struct json_iter) { NULL, NULL };
-        return (struct json_iter) { v.text.at, v.text.at + v.text.len };
+                return (struct json_iter){ NULL, NULL };
+        return (struct json_iter){ v.text.at, v.text.at + v.text.len };
 }
 
 bool json_next(struct json_iter *it, struct slice *ret_name, struct json_value *ret) {
@@ -198,7 +198,7 @@ struct slice json_name(struct slice quoted, struct arena *a) {
 }
 
 struct slice json_string(struct json_value v, struct arena *a) {
-        return v.type == JSON_STRING ? json_name(v.text, a) : (struct slice) { NULL, 0 };
+        return v.type == JSON_STRING ? json_name(v.text, a) : (struct slice){ NULL, 0 };
 }
 
 static bool name_matches(struct slice quoted, struct slice text, bool fold) {

@@ -9,7 +9,8 @@ static const uint8_t byte_classes[256] = {
         ['{'] = BYTE_OPEN, ['['] = BYTE_OPEN, ['}'] = BYTE_CLOSE, [']'] = BYTE_CLOSE, ['"'] = BYTE_QUOTE,
 };
 
-/* Index behind the closing quote, or the length; then s->escaped says whether an escaping backslash was the last byte. */
+/* Index behind the closing quote, or the length; then s->escaped says whether an escaping backslash was the last byte.
+ */
 static size_t scan_string(struct json_scan *s, struct slice in, size_t i) {
         if (s->escaped && i < in.len) {
                 s->escaped = false;
@@ -74,7 +75,8 @@ bool json_first_value(struct slice text, struct slice *ret_value, struct slice *
         size_t start = 0, end;
         bool ended;
 
-        while (start < text.len && (text.at[start] == ' ' || (text.at[start] >= '\t' && text.at[start] <= '\n') || text.at[start] == '\r'))
+        while (start < text.len &&
+               (text.at[start] == ' ' || (text.at[start] >= '\t' && text.at[start] <= '\n') || text.at[start] == '\r'))
                 start++;
         if (start == text.len || byte_classes[(unsigned char) text.at[start]] != BYTE_OPEN)
                 return false;

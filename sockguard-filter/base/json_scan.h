@@ -5,8 +5,8 @@
 #include "base/slice.h"
 
 /*
- * Finds where a JSON object or array ends, without looking at more of it than that takes: brackets and strings. Whether what
- * lies between is JSON is json_validate()'s to say. The text may come in pieces of any size.
+ * Finds where a JSON object or array ends, without looking at more of it than that takes: brackets and strings. Whether
+ * what lies between is JSON is json_validate()'s to say. The text may come in pieces of any size.
  */
 struct json_scan {
         unsigned depth; /* brackets open */
@@ -14,8 +14,8 @@ struct json_scan {
 };
 
 /*
- * Goes on at `i`; the first call starts at the opening bracket with a zeroed state. Returns the index behind the closing
- * bracket and *ret_ended true, or in.len and false when the value goes on in the next piece.
+ * Goes on at `i`; the first call starts at the opening bracket with a zeroed state. Returns the index behind the
+ * closing bracket and *ret_ended true, or in.len and false when the value goes on in the next piece.
  */
 size_t json_scan(struct json_scan *s, struct slice in, size_t i, bool *ret_ended);
 

@@ -5,8 +5,8 @@
 #include "base/json.h"
 
 /*
- * How the parts of base/json_*.c walk text. Except for json_plain_end() all of it is for text that passed json_validate(),
- * where every bracket and quote has its other half: the walks stop there and never look at `end`.
+ * How the parts of base/json_*.c walk text. Except for json_plain_end() all of it is for text that passed
+ * json_validate(), where every bracket and quote has its other half: the walks stop there and never look at `end`.
  */
 
 static inline bool json_is_space(char c) {

@@ -69,8 +69,8 @@ bool unicode_valid(struct slice s) {
 bool unicode_is_space(uint32_t cp) {
         if (cp < 0x80)
                 return (cp >= 0x09 && cp <= 0x0d) || cp == ' ';
-        return cp == 0x85 || cp == 0xa0 || cp == 0x1680 || (cp >= 0x2000 && cp <= 0x200a) || cp == 0x2028 || cp == 0x2029 ||
-               cp == 0x202f || cp == 0x205f || cp == 0x3000;
+        return cp == 0x85 || cp == 0xa0 || cp == 0x1680 || (cp >= 0x2000 && cp <= 0x200a) || cp == 0x2028 ||
+               cp == 0x2029 || cp == 0x202f || cp == 0x205f || cp == 0x3000;
 }
 
 /* Length of the white space at the start of s, 0 when it starts with something else. */

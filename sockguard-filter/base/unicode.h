@@ -9,7 +9,8 @@
  * All inputs are byte strings; bytes that are not UTF-8 are themselves.
  */
 
-/* Decodes one code point at the start. Returns its length 1..4, or 0 when the bytes are not valid UTF-8 (or s is empty). */
+/* Decodes one code point at the start. Returns its length 1..4, or 0 when the bytes are not valid UTF-8 (or s is
+ * empty). */
 size_t unicode_decode(struct slice s, uint32_t *ret);
 
 /* Is the whole slice valid UTF-8 (RFC 3629: no surrogates, no overlong forms, at most U+10FFFF)? */
@@ -36,7 +37,8 @@ bool unicode_fold_same(struct slice a, struct slice b);
 /* Writes the UTF-8 of a code point (at most U+10FFFF); returns its length 1..4. */
 size_t unicode_encode(uint32_t cp, char out[static 4]);
 
-/* Simple mappings of one code point. Two code points fold to the same one if and only if simple case folding equates them. */
+/* Simple mappings of one code point. Two code points fold to the same one if and only if simple case folding equates
+ * them. */
 uint32_t unicode_to_lower(uint32_t cp);
 uint32_t unicode_to_upper(uint32_t cp);
 uint32_t unicode_to_fold(uint32_t cp);

@@ -2,8 +2,8 @@
 #include "base/unicode.h"
 
 /*
- * Simple case mappings of everything beyond ASCII (UnicodeData.txt of Unicode 15.0, fields 12 and 13), as runs: code points
- * first, first + stride, ... last map to themselves plus delta. Sorted, not overlapping.
+ * Simple case mappings of everything beyond ASCII (UnicodeData.txt of Unicode 15.0, fields 12 and 13), as runs: code
+ * points first, first + stride, ... last map to themselves plus delta. Sorted, not overlapping.
  */
 struct case_row {
         uint32_t first, last;
@@ -143,7 +143,8 @@ uint32_t unicode_to_upper(uint32_t cp) {
 }
 
 uint32_t unicode_to_fold(uint32_t cp) {
-        /* The dotted capital I and the dotless small i fold to nothing but themselves, although they have case mappings. */
+        /* The dotted capital I and the dotless small i fold to nothing but themselves, although they have case
+         * mappings. */
         if (cp == 0x130 || cp == 0x131)
                 return cp;
         return unicode_to_lower(unicode_to_upper(cp));

@@ -14,21 +14,37 @@
 #include "policy/layout.h"
 
 /*
- * Why a request would be denied, and what would allow it. Nothing is decided here: a filter is started with --dry-run and gets the
- * request; its answer is put into words.
+ * Why a request would be denied, and what would allow it. Nothing is decided here: a filter is started with --dry-run
+ * and gets the request; its answer is put into words.
  */
 
-#define REQUEST_MAX (64u * 1024 * 1024) /* bytes: more than any body that is inspected in memory, and room for a head */
+#define REQUEST_MAX (64u * 1024 * 1024) /* bytes: more than any body that is inspected in memory, and room for a head \
+                                         */
 #define ANSWER_MAX (4u * 1024 * 1024)
 
-enum { FLAG_METHOD, FLAG_PATH, FLAG_BODY, FLAG_TYPE, FLAG_REQUEST, FLAG_PROFILE, FLAG_LISTENER, FLAG_OUTPUT, FLAG_UNKNOWN };
+enum {
+        FLAG_METHOD,
+        FLAG_PATH,
+        FLAG_BODY,
+        FLAG_TYPE,
+        FLAG_REQUEST,
+        FLAG_PROFILE,
+        FLAG_LISTENER,
+        FLAG_OUTPUT,
+        FLAG_UNKNOWN
+};
 
 static const struct verb_flag flags[] = {
-        [FLAG_METHOD] = { .name = "method", .letter = 'X', .value = "METHOD", .help = "HTTP method (default GET, or POST with a body)" },
+        [FLAG_METHOD] = { .name = "method",
+                          .letter = 'X',
+                          .value = "METHOD",
+                          .help = "HTTP method (default GET, or POST with a body)" },
         [FLAG_PATH] = { .name = "path", .value = "TARGET", .help = "request target, with its query" },
         [FLAG_BODY] = { .name = "body", .value = "FILE", .help = "request body; - is standard input" },
         [FLAG_TYPE] = { .name = "content-type", .value = "TYPE", .help = "of the body (default application/json)" },
-        [FLAG_REQUEST] = { .name = "request", .value = "FILE", .help = "a whole HTTP/1.1 request as it is on the wire, instead of all these" },
+        [FLAG_REQUEST] = { .name = "request",
+                           .value = "FILE",
+                           .help = "a whole HTTP/1.1 request as it is on the wire, instead of all these" },
         [FLAG_PROFILE] = { .name = "profile", .value = "NAME", .help = "judge as a client of this profile" },
         [FLAG_LISTENER] = { .name = "listener", .value = "NAME", .help = "judge as on this listener" },
         [FLAG_OUTPUT] = { .name = "output", .letter = 'o', .value = "FORMAT", .help = "text (default) or json" },
@@ -65,7 +81,8 @@ static int read_file(const char *path, struct strbuf *out) {
 
 /* The request's bytes. 0, or the exit status after a message. */
 static int make_request(const struct verb_args *args, struct strbuf *out) {
-        const char *method = args->value[FLAG_METHOD], *path = args->value[FLAG_PATH], *body_path = args->value[FLAG_BODY];
+        const char *method = args->value[FLAG_METHOD], *path = args->value[FLAG_PATH],
+                   *body_path = args->value[FLAG_BODY];
         const char *type = args->value[FLAG_TYPE] ? args->value[FLAG_TYPE] : "application/json";
         _cleanup_strbuf_ struct strbuf body;
         int r;
@@ -86,7 +103,11 @@ static int make_request(const struct verb_args *args, struct strbuf *out) {
                 if (r < 0)
                         return verb_fail("cannot read %s: %s", body_path, strerror(-r));
         }
-        strbuf_addf(out, "%s %s HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n", method ? method : body_path ? "POST" : "GET", path);
+        strbuf_addf(out, "%s %s HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n",
+                    method      ? method
+                    : body_path ? "POST"
+                                : "GET",
+                    path);
         if (body_path)
                 strbuf_addf(out, "Content-Type: %s\r\nContent-Length: %zu\r\n", type, body.len);
         strbuf_adds(out, "\r\n");
@@ -97,8 +118,8 @@ static int make_request(const struct verb_args *args, struct strbuf *out) {
 /* ---- the policy ---- */
 
 /*
- * Makes a copy of the image in which every client has the profile: nothing selects another, and it is the default. -ENOENT when there is no
- * such profile.
+ * Makes a copy of the image in which every client has the profile: nothing selects another, and it is the default.
+ * -ENOENT when there is no such profile.
  */
 static int force_profile(char *image, size_t size, const char *name) {
         struct policy_header *header = (struct policy_header *) (void *) image;
@@ -162,7 +183,8 @@ static int make_policy(const struct verb_args *args) {
                 return fd;
         if (fd >= 0)
                 close(fd);
-        verb_fail(r == -ENOENT ? "there is no profile \"%s\"" : "cannot hand the policy on%s", r == -ENOENT ? profile : "");
+        verb_fail(r == -ENOENT ? "there is no profile \"%s\"" : "cannot hand the policy on%s",
+                  r == -ENOENT ? profile : "");
         return -1;
 }
 
@@ -171,7 +193,9 @@ static int make_policy(const struct verb_args *args) {
 static void start_filter(int policy, const char *listener, int request, int answer) {
         const char *filter = getenv("SOCKGUARD_FILTER");
         char path[32];
-        const char *argv[] = { "sockguard-filter", "--dry-run", "--limits-optional", "--policy", path, listener ? "--listener" : NULL, listener, NULL };
+        const char *argv[] = { "sockguard-filter", "--dry-run", "--limits-optional",
+                               "--policy",         path,        listener ? "--listener" : NULL,
+                               listener,           NULL };
 
         if (!filter || filter[0] != '/')
                 filter = SOCKGUARD_BINDIR "/sockguard-filter";
@@ -191,7 +215,8 @@ static int ask_filter(int policy, const char *listener, struct slice request, st
         pid_t pid;
 
         /* The request is a file: a filter that has decided early does not leave us with a full pipe. */
-        if (in < 0 || write(in, request.at, request.len) != (ssize_t) request.len || lseek(in, 0, SEEK_SET) < 0 || pipe2(out, O_CLOEXEC) < 0)
+        if (in < 0 || write(in, request.at, request.len) != (ssize_t) request.len || lseek(in, 0, SEEK_SET) < 0 ||
+            pipe2(out, O_CLOEXEC) < 0)
                 return verb_fail("cannot hand the request on: %s", strerror(errno)), 1;
         pid = fork();
         if (pid < 0)
@@ -230,15 +255,20 @@ static void line(const char *label, const char *value) {
 
 /* One line of the filter's answer. True when the request would reach the daemon. */
 static bool print_text(const cJSON *verdict) {
-        const cJSON *rule = cJSON_GetObjectItemCaseSensitive(verdict, "rule"), *status = cJSON_GetObjectItemCaseSensitive(verdict, "status");
+        const cJSON *rule = cJSON_GetObjectItemCaseSensitive(verdict, "rule"),
+                    *status = cJSON_GetObjectItemCaseSensitive(verdict, "status");
         bool relayed = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(verdict, "relayed"));
-        const char *decision = text_of(verdict, "decision"), *profile = text_of(verdict, "profile"), *option = text_of(verdict, "option");
+        const char *decision = text_of(verdict, "decision"), *profile = text_of(verdict, "profile"),
+                   *option = text_of(verdict, "option");
 
         printf("%s %s\n", text_of(verdict, "method"), text_of(verdict, "path"));
         if (cJSON_IsNumber(status))
-                printf("%-13s %s, %d\n", "Decision:", *decision ? decision : "answered here", (int) status->valuedouble);
+                printf("%-13s %s, %d\n", "Decision:", *decision ? decision : "answered here",
+                       (int) status->valuedouble);
         else
-                printf("%-13s %s\n", "Decision:", strcmp(decision, "would_deny") == 0 ? "would be denied, but the profile only reports it" : decision);
+                printf("%-13s %s\n", "Decision:",
+                       strcmp(decision, "would_deny") == 0 ? "would be denied, but the profile only reports it"
+                                                           : decision);
         line("Judged as:", text_of(verdict, "normalized_path"));
         line("Profile:", profile);
         if (cJSON_IsNumber(rule) && rule->valuedouble >= 0)
@@ -299,5 +329,8 @@ static int run(const struct verb_args *args) {
 }
 
 const struct verb verb_explain = {
-        .name = "explain", .summary = "say why a request would be denied, and which option would allow it", VERB_FLAGS(flags), .run = run,
+        .name = "explain",
+        .summary = "say why a request would be denied, and which option would allow it",
+        VERB_FLAGS(flags),
+        .run = run,
 };

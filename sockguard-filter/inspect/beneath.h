@@ -5,10 +5,10 @@
 #include "inspect/inspect.h"
 
 /*
- * Bind sources are compared as text; the daemon follows symbolic links. A link below an allowed directory that somebody else can
- * write to therefore leads anywhere. Where the filter sees the daemon's file system, it follows the links too. It is a check
- * before the daemon's own use of the path: who can swap a directory between the two still wins, so allowed directories should not be
- * writable by those who may bind them.
+ * Bind sources are compared as text; the daemon follows symbolic links. A link below an allowed directory that somebody
+ * else can write to therefore leads anywhere. Where the filter sees the daemon's file system, it follows the links too.
+ * It is a check before the daemon's own use of the path: who can swap a directory between the two still wins, so
+ * allowed directories should not be writable by those who may bind them.
  *
  * Both are values for inspect_input.resolves_within.
  */

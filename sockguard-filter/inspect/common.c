@@ -9,30 +9,34 @@
 
 #define VALUE_SHOWN 64u /* bytes of an offending value that explain and --dry-run print */
 
-void inspect_deny(const struct inspect_input *in, struct inspect_result *r, const char *pointer, struct slice value, const char *option,
-                  const char *reason_format, ...) {
+void inspect_deny(const struct inspect_input *in, struct inspect_result *r, const char *pointer, struct slice value,
+                  const char *option, const char *reason_format, ...) {
         char text[512];
         va_list ap;
 
         va_start(ap, reason_format);
         vsnprintf(text, sizeof(text), reason_format, ap);
         va_end(ap);
-        *r = (struct inspect_result) {
-                .outcome = INSPECT_DENY, .reason = arena_dup(in->arena, slice_of(text)), .option = option,
+        *r = (struct inspect_result){
+                .outcome = INSPECT_DENY,
+                .reason = arena_dup(in->arena, slice_of(text)),
+                .option = option,
                 .value = arena_dup(in->arena, slice_upto(value, VALUE_SHOWN)),
         };
         if (pointer)
                 r->pointer = arena_dup(in->arena, slice_of(pointer));
 }
 
-bool inspect_decode(const struct inspect_input *in, struct inspect_result *r, const struct json_field *fields, size_t n_fields, void *out) {
+bool inspect_decode(const struct inspect_input *in, struct inspect_result *r, const struct json_field *fields,
+                    size_t n_fields, void *out) {
         struct json_decode_error e = { 0 };
         const char *pointer;
 
         if (json_decode(in->json, fields, n_fields, out, in->arena, &e) == 0)
                 return true;
         pointer = arena_printf(in->arena, "%.*s", SLICE_ARG(e.pointer)).at;
-        inspect_deny(in, r, pointer, SLICE(""), NULL, "the request body is malformed: %s expected at \"%s\"", e.wanted, pointer);
+        inspect_deny(in, r, pointer, SLICE(""), NULL, "the request body is malformed: %s expected at \"%s\"", e.wanted,
+                     pointer);
         return false;
 }
 
@@ -125,8 +129,8 @@ struct slice inspect_capability(const struct inspect_input *in, struct slice s, 
         return strip && slice_starts(c, SLICE("CAP_")) ? slice_from(c, 4) : c;
 }
 
-bool inspect_capabilities_allowed(const struct inspect_input *in, const struct json_strings *caps, struct plist allowed, bool strip,
-                                  size_t *ret_index) {
+bool inspect_capabilities_allowed(const struct inspect_input *in, const struct json_strings *caps, struct plist allowed,
+                                  bool strip, size_t *ret_index) {
         const struct pstr *entries = policy_list(in->policy, allowed, struct pstr);
 
         for (size_t i = 0; i < caps->n; i++) {
@@ -157,15 +161,18 @@ const struct json_field inspect_driver_config_fields[INSPECT_DRIVER_CONFIG_FIELD
         JSON_FIELD(struct inspect_driver_config, options, "Options", JSON_K_STRING_MAP),
 };
 
-bool inspect_volume_driver_allowed(const struct inspect_input *in, struct inspect_result *r, struct slice name, const char *pointer) {
+bool inspect_volume_driver_allowed(const struct inspect_input *in, struct inspect_result *r, struct slice name,
+                                   const char *pointer) {
         if (name.len == 0 || slice_eq(name, SLICE("local")) || in->options->volume.allow_custom_drivers)
                 return true;
-        inspect_deny(in, r, pointer, name, "request_body.volume.allow_custom_drivers", "volume drivers other than local are not allowed");
+        inspect_deny(in, r, pointer, name, "request_body.volume.allow_custom_drivers",
+                     "volume drivers other than local are not allowed");
         return false;
 }
 
-bool inspect_driver_config_allowed(const struct inspect_input *in, struct inspect_result *r, const struct inspect_driver_config *c,
-                                   const char *list, size_t i, const char *member) {
+bool inspect_driver_config_allowed(const struct inspect_input *in, struct inspect_result *r,
+                                   const struct inspect_driver_config *c, const char *list, size_t i,
+                                   const char *member) {
         if (c->options.n && !judge_volume_options(in, &in->options->volume, "volume", &c->options,
                                                   arena_printf(in->arena, "%s/%zu%s/Options", list, i, member).at, r))
                 return false;
@@ -227,22 +234,26 @@ static const char *static_address(const struct inspect_endpoint *e) {
         return e->global_ipv6_prefix ? "/GlobalIPv6PrefixLen" : NULL;
 }
 
-bool inspect_endpoint_allowed(const struct inspect_input *in, struct inspect_result *r, const struct inspect_endpoint *e,
-                              const struct opt_network *options, const char *network, const char *pointer) {
+bool inspect_endpoint_allowed(const struct inspect_input *in, struct inspect_result *r,
+                              const struct inspect_endpoint *e, const struct opt_network *options, const char *network,
+                              const char *pointer) {
         const struct opt_endpoint_config *granular = &options->endpoint_config;
         const char *fixed = static_address(e);
         const struct {
                 bool denied;
                 const char *member, *key, *what;
         } rows[] = {
-                { fixed && !granular->allow_static_addressing, fixed, "endpoint_config.allow_static_addressing", "static addresses" },
+                { fixed && !granular->allow_static_addressing, fixed, "endpoint_config.allow_static_addressing",
+                  "static addresses" },
                 { e->ipam && e->ipam->link_local.n && !granular->allow_link_local_ips, "/IPAMConfig/LinkLocalIPs",
                   "endpoint_config.allow_link_local_ips", "link-local addresses" },
-                { !inspect_is_blank(e->mac) && !granular->allow_mac_pinning, "/MacAddress", "endpoint_config.allow_mac_pinning",
-                  "fixed MAC addresses" },
+                { !inspect_is_blank(e->mac) && !granular->allow_mac_pinning, "/MacAddress",
+                  "endpoint_config.allow_mac_pinning", "fixed MAC addresses" },
                 { e->links.n, "/Links", "allow_endpoint_config", "links" },
-                { inspect_object_has_members(e->driver_opts), "/DriverOpts", "allow_endpoint_config", "driver options" },
-                { e->gw_priority && !granular->allow_gw_priority, "/GwPriority", "endpoint_config.allow_gw_priority", "gateway priorities" },
+                { inspect_object_has_members(e->driver_opts), "/DriverOpts", "allow_endpoint_config",
+                  "driver options" },
+                { e->gw_priority && !granular->allow_gw_priority, "/GwPriority", "endpoint_config.allow_gw_priority",
+                  "gateway priorities" },
                 { e->aliases.n && !granular->allow_aliases, "/Aliases", "endpoint_config.allow_aliases", "aliases" },
         };
 
@@ -252,7 +263,8 @@ bool inspect_endpoint_allowed(const struct inspect_input *in, struct inspect_res
                 if (!rows[i].denied)
                         continue;
                 inspect_deny(in, r, arena_printf(in->arena, "%s%s", pointer, rows[i].member).at, SLICE(""),
-                             option_name(in, network, rows[i].key), "%s of a network endpoint are not allowed", rows[i].what);
+                             option_name(in, network, rows[i].key), "%s of a network endpoint are not allowed",
+                             rows[i].what);
                 return false;
         }
         return true;

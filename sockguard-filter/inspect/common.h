@@ -5,14 +5,15 @@
 #include "inspect/inspect.h"
 
 /*
- * What several families of inspectors decide in the same way: Docker's API repeats itself. Functions that end in a denial fill in
- * *r and return false; pointers are built only then.
+ * What several families of inspectors decide in the same way: Docker's API repeats itself. Functions that end in a
+ * denial fill in *r and return false; pointers are built only then.
  */
 
 /*
  * Decodes in->json by a field table; a wrong type, or a root that is no object, is a denial ("malformed"). True: go on.
  */
-bool inspect_decode(const struct inspect_input *in, struct inspect_result *r, const struct json_field *fields, size_t n_fields, void *out);
+bool inspect_decode(const struct inspect_input *in, struct inspect_result *r, const struct json_field *fields,
+                    size_t n_fields, void *out);
 #define INSPECT_DECODE(in, r, table, out) inspect_decode((in), (r), (table), sizeof(table) / sizeof((table)[0]), (out))
 
 /* "/HostConfig/Binds" + 3 -> "/HostConfig/Binds/3", NUL-terminated. */
@@ -54,8 +55,8 @@ bool inspect_path_escapes(const struct inspect_input *in, struct slice path);
 /* ---- users and capabilities ---- */
 
 /*
- * root(User): trim; the part before the first ':' trimmed is empty, or fold-equal "root", or a number that is 0 however it is
- * signed and however many zeros it has.
+ * root(User): trim; the part before the first ':' trimmed is empty, or fold-equal "root", or a number that is 0 however
+ * it is signed and however many zeros it has.
  */
 bool inspect_user_is_root(struct slice user);
 
@@ -63,8 +64,8 @@ bool inspect_user_is_root(struct slice user);
 struct slice inspect_capability(const struct inspect_input *in, struct slice s, bool strip);
 
 /* Every non-empty entry is a member of `allowed`, both normalised. False: *ret_index is the first that is not. */
-bool inspect_capabilities_allowed(const struct inspect_input *in, const struct json_strings *caps, struct plist allowed, bool strip,
-                                  size_t *ret_index);
+bool inspect_capabilities_allowed(const struct inspect_input *in, const struct json_strings *caps, struct plist allowed,
+                                  bool strip, size_t *ret_index);
 
 /* Is this device cgroup rule canonical, and covered by an entry (chapter 03, 2.4)? In inspect/container_mounts.c. */
 bool inspect_device_cgroup_rule_allowed(const struct inspect_input *in, struct slice rule, struct plist allowed);
@@ -74,7 +75,8 @@ bool inspect_strings_have_word(const struct json_strings *s, struct slice word);
 
 /* ---- mounts ---- */
 
-/* A mount's VolumeOptions.DriverConfig: Docker's local driver binds any host path when its options say so (chapter 03, 11, item 18). */
+/* A mount's VolumeOptions.DriverConfig: Docker's local driver binds any host path when its options say so (chapter 03,
+ * 11, item 18). */
 struct inspect_driver_config {
         struct slice name;
         struct json_string_map options;
@@ -82,12 +84,15 @@ struct inspect_driver_config {
 #define INSPECT_DRIVER_CONFIG_FIELDS 2
 extern const struct json_field inspect_driver_config_fields[INSPECT_DRIVER_CONFIG_FIELDS];
 
-/* Judged by the volume policy of the same scope. It stands at `list`/`i``member`: "/HostConfig/Mounts", 3, "/VolumeOptions/DriverConfig". */
-bool inspect_driver_config_allowed(const struct inspect_input *in, struct inspect_result *r, const struct inspect_driver_config *c,
-                                   const char *list, size_t i, const char *member);
+/* Judged by the volume policy of the same scope. It stands at `list`/`i``member`: "/HostConfig/Mounts", 3,
+ * "/VolumeOptions/DriverConfig". */
+bool inspect_driver_config_allowed(const struct inspect_input *in, struct inspect_result *r,
+                                   const struct inspect_driver_config *c, const char *list, size_t i,
+                                   const char *member);
 
 /* Is the driver's name "" or "local", or are custom drivers allowed? `pointer` is that of the name. */
-bool inspect_volume_driver_allowed(const struct inspect_input *in, struct inspect_result *r, struct slice name, const char *pointer);
+bool inspect_volume_driver_allowed(const struct inspect_input *in, struct inspect_result *r, struct slice name,
+                                   const char *pointer);
 
 /* Is this option of a tmpfs one that only privileged callers should have (exec, dev, suid)? */
 bool inspect_tmpfs_option_is_privileged(const struct inspect_input *in, struct slice option);
@@ -110,8 +115,9 @@ struct inspect_endpoint {
 extern const struct json_field inspect_endpoint_fields[INSPECT_ENDPOINT_FIELDS];
 
 /* `pointer` is that of the endpoint; `network` names the block in option names ("network", "libpod_network"). */
-bool inspect_endpoint_allowed(const struct inspect_input *in, struct inspect_result *r, const struct inspect_endpoint *e,
-                              const struct opt_network *options, const char *network, const char *pointer);
+bool inspect_endpoint_allowed(const struct inspect_input *in, struct inspect_result *r,
+                              const struct inspect_endpoint *e, const struct opt_network *options, const char *network,
+                              const char *pointer);
 
 /* ---- presence of limits (chapter 03, 2.10) ---- */
 
@@ -139,7 +145,6 @@ void inspect_libpod_update(const struct inspect_input *in, struct inspect_result
 
 /* Is this an image reference by the weak grammar of chapter 03, 3.3? */
 bool inspect_image_reference_valid(struct slice s);
-
 
 /* ---- image trust ---- */
 

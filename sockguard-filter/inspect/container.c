@@ -11,26 +11,36 @@
 
 /* ---- the fields ---- */
 
-static const struct json_field subpath_fields[] = { JSON_FIELD(struct subpath_options, subpath, "Subpath", JSON_K_STRING) };
+static const struct json_field subpath_fields[] = { JSON_FIELD(struct subpath_options, subpath, "Subpath",
+                                                               JSON_K_STRING) };
 
 static const struct json_field volume_fields[] = {
         JSON_FIELD(struct volume_options, subpath, "Subpath", JSON_K_STRING),
-        { .name = "DriverConfig", .name_len = sizeof("DriverConfig") - 1, .kind = JSON_K_OPT_STRUCT, .offset = offsetof(struct volume_options, driver),
-          .size = sizeof(struct inspect_driver_config), .fields = inspect_driver_config_fields, .n_fields = INSPECT_DRIVER_CONFIG_FIELDS },
+        { .name = "DriverConfig",
+          .name_len = sizeof("DriverConfig") - 1,
+          .kind = JSON_K_OPT_STRUCT,
+          .offset = offsetof(struct volume_options, driver),
+          .size = sizeof(struct inspect_driver_config),
+          .fields = inspect_driver_config_fields,
+          .n_fields = INSPECT_DRIVER_CONFIG_FIELDS },
 };
 
-static const struct json_field tmpfs_fields[] = { JSON_FIELD(struct tmpfs_options, options, "Options", JSON_K_STRING_LISTS) };
+static const struct json_field tmpfs_fields[] = { JSON_FIELD(struct tmpfs_options, options, "Options",
+                                                             JSON_K_STRING_LISTS) };
 
 static const struct json_field mount_fields[] = {
         JSON_FIELD(struct create_mount, type, "Type", JSON_K_STRING),
         JSON_FIELD(struct create_mount, source, "Source", JSON_K_STRING),
-        JSON_NESTED(struct create_mount, volume, "VolumeOptions", JSON_K_OPT_STRUCT, struct volume_options, volume_fields),
-        JSON_NESTED(struct create_mount, image, "ImageOptions", JSON_K_OPT_STRUCT, struct subpath_options, subpath_fields),
+        JSON_NESTED(struct create_mount, volume, "VolumeOptions", JSON_K_OPT_STRUCT, struct volume_options,
+                    volume_fields),
+        JSON_NESTED(struct create_mount, image, "ImageOptions", JSON_K_OPT_STRUCT, struct subpath_options,
+                    subpath_fields),
         JSON_NESTED(struct create_mount, tmpfs, "TmpfsOptions", JSON_K_OPT_STRUCT, struct tmpfs_options, tmpfs_fields),
         JSON_FIELD(struct create_mount, bind, "BindOptions", JSON_K_VALUE),
 };
 
-static const struct json_field device_fields[] = { JSON_FIELD(struct create_device, path, "PathOnHost", JSON_K_STRING) };
+static const struct json_field device_fields[] = { JSON_FIELD(struct create_device, path, "PathOnHost",
+                                                              JSON_K_STRING) };
 
 static const struct json_field device_request_fields[] = {
         JSON_FIELD(struct device_request, driver, "Driver", JSON_K_STRING),
@@ -67,7 +77,8 @@ static const struct json_field host_fields[] = {
         JSON_FIELD(struct host_config, tmpfs, "Tmpfs", JSON_K_STRING_MAP),
         JSON_NESTED(struct host_config, mounts, "Mounts", JSON_K_STRUCTS, struct create_mount, mount_fields),
         JSON_NESTED(struct host_config, devices, "Devices", JSON_K_STRUCTS, struct create_device, device_fields),
-        JSON_NESTED(struct host_config, device_requests, "DeviceRequests", JSON_K_STRUCTS, struct device_request, device_request_fields),
+        JSON_NESTED(struct host_config, device_requests, "DeviceRequests", JSON_K_STRUCTS, struct device_request,
+                    device_request_fields),
         JSON_FIELD(struct host_config, limits.memory, "Memory", JSON_K_INT64),
         JSON_FIELD(struct host_config, memory_reservation, "MemoryReservation", JSON_K_INT64),
         JSON_FIELD(struct host_config, limits.nano_cpus, "NanoCpus", JSON_K_INT64),
@@ -78,8 +89,12 @@ static const struct json_field host_fields[] = {
 };
 
 static const struct json_field networking_fields[] = {
-        { .name = "EndpointsConfig", .name_len = sizeof("EndpointsConfig") - 1, .kind = JSON_K_STRUCT_MAP,
-          .offset = offsetof(struct networking_config, endpoints), .size = sizeof(struct inspect_endpoint), .fields = inspect_endpoint_fields,
+        { .name = "EndpointsConfig",
+          .name_len = sizeof("EndpointsConfig") - 1,
+          .kind = JSON_K_STRUCT_MAP,
+          .offset = offsetof(struct networking_config, endpoints),
+          .size = sizeof(struct inspect_endpoint),
+          .fields = inspect_endpoint_fields,
           .n_fields = INSPECT_ENDPOINT_FIELDS },
 };
 
@@ -88,33 +103,95 @@ static const struct json_field create_fields[] = {
         JSON_FIELD(struct container_create, user, "User", JSON_K_STRING),
         JSON_FIELD(struct container_create, mac, "MacAddress", JSON_K_STRING),
         JSON_FIELD(struct container_create, labels, "Labels", JSON_K_STRING_MAP),
-        JSON_NESTED(struct container_create, networking, "NetworkingConfig", JSON_K_STRUCT, struct networking_config, networking_fields),
+        JSON_NESTED(struct container_create, networking, "NetworkingConfig", JSON_K_STRUCT, struct networking_config,
+                    networking_fields),
         JSON_NESTED(struct container_create, host, "HostConfig", JSON_K_STRUCT, struct host_config, host_fields),
 };
 
 /* ---- members in the wrong place ---- */
 
 /*
- * Docker 20.10 embeds HostConfig in the create body: without a `HostConfig` member, these are taken at the top level (chapter 03,
- * section 11, item 18). All members of HostConfig and its Resources up to API 1.52; none is a member of Config.
+ * Docker 20.10 embeds HostConfig in the create body: without a `HostConfig` member, these are taken at the top level
+ * (chapter 03, section 11, item 18). All members of HostConfig and its Resources up to API 1.52; none is a member of
+ * Config.
  */
 static bool is_host_config_member(struct slice quoted) {
         static const struct slice members[] = {
 #define M(name) { name, sizeof(name) - 1 }
-                M("Dns"), M("Init"), M("Binds"), M("Links"), M("Tmpfs"), M("CapAdd"), M("Cgroup"), M("Cpuset"),
-                M("Memory"), M("Mounts"), M("CapDrop"), M("Devices"), M("IpcMode"), M("PidMode"), M("Runtime"),
-                M("ShmSize"), M("Sysctls"), M("Ulimits"), M("UTSMode"), M("CpuCount"), M("CpuQuota"), M("GroupAdd"),
-                M("NanoCpus"), M("AutoRemove"), M("CpuPeriod"), M("CpuShares"), M("DnsSearch"), M("Isolation"),
-                M("LogConfig"), M("PidsLimit"), M("CpuPercent"), M("CpusetCpus"), M("CpusetMems"), M("DnsOptions"),
-                M("ExtraHosts"), M("MemorySwap"), M("Privileged"), M("StorageOpt"), M("UsernsMode"),
-                M("Annotations"), M("BlkioWeight"), M("ConsoleSize"), M("MaskedPaths"), M("NetworkMode"),
-                M("OomScoreAdj"), M("SecurityOpt"), M("VolumesFrom"), M("Capabilities"), M("CgroupParent"),
-                M("CgroupnsMode"), M("KernelMemory"), M("PortBindings"), M("VolumeDriver"), M("ReadonlyPaths"),
-                M("RestartPolicy"), M("DeviceRequests"), M("OomKillDisable"), M("ReadonlyRootfs"),
-                M("ContainerIDFile"), M("KernelMemoryTCP"), M("PublishAllPorts"), M("BlkioWeightDevice"),
-                M("DeviceCgroupRules"), M("MemoryReservation"), M("MemorySwappiness"), M("CpuRealtimePeriod"),
-                M("CpuRealtimeRuntime"), M("BlkioDeviceReadBps"), M("BlkioDeviceReadIOps"), M("BlkioDeviceWriteBps"),
-                M("BlkioDeviceWriteIOps"), M("IOMaximumIOps"), M("IOMaximumBandwidth"), M("Resources"),
+                M("Dns"),
+                M("Init"),
+                M("Binds"),
+                M("Links"),
+                M("Tmpfs"),
+                M("CapAdd"),
+                M("Cgroup"),
+                M("Cpuset"),
+                M("Memory"),
+                M("Mounts"),
+                M("CapDrop"),
+                M("Devices"),
+                M("IpcMode"),
+                M("PidMode"),
+                M("Runtime"),
+                M("ShmSize"),
+                M("Sysctls"),
+                M("Ulimits"),
+                M("UTSMode"),
+                M("CpuCount"),
+                M("CpuQuota"),
+                M("GroupAdd"),
+                M("NanoCpus"),
+                M("AutoRemove"),
+                M("CpuPeriod"),
+                M("CpuShares"),
+                M("DnsSearch"),
+                M("Isolation"),
+                M("LogConfig"),
+                M("PidsLimit"),
+                M("CpuPercent"),
+                M("CpusetCpus"),
+                M("CpusetMems"),
+                M("DnsOptions"),
+                M("ExtraHosts"),
+                M("MemorySwap"),
+                M("Privileged"),
+                M("StorageOpt"),
+                M("UsernsMode"),
+                M("Annotations"),
+                M("BlkioWeight"),
+                M("ConsoleSize"),
+                M("MaskedPaths"),
+                M("NetworkMode"),
+                M("OomScoreAdj"),
+                M("SecurityOpt"),
+                M("VolumesFrom"),
+                M("Capabilities"),
+                M("CgroupParent"),
+                M("CgroupnsMode"),
+                M("KernelMemory"),
+                M("PortBindings"),
+                M("VolumeDriver"),
+                M("ReadonlyPaths"),
+                M("RestartPolicy"),
+                M("DeviceRequests"),
+                M("OomKillDisable"),
+                M("ReadonlyRootfs"),
+                M("ContainerIDFile"),
+                M("KernelMemoryTCP"),
+                M("PublishAllPorts"),
+                M("BlkioWeightDevice"),
+                M("DeviceCgroupRules"),
+                M("MemoryReservation"),
+                M("MemorySwappiness"),
+                M("CpuRealtimePeriod"),
+                M("CpuRealtimeRuntime"),
+                M("BlkioDeviceReadBps"),
+                M("BlkioDeviceReadIOps"),
+                M("BlkioDeviceWriteBps"),
+                M("BlkioDeviceWriteIOps"),
+                M("IOMaximumIOps"),
+                M("IOMaximumBandwidth"),
+                M("Resources"),
 #undef M
         };
         bool plain = slice_find(quoted, '\\') < 0;
@@ -127,7 +204,8 @@ static bool is_host_config_member(struct slice quoted) {
         return false;
 }
 
-static bool check_top_level(const struct inspect_input *in, const struct container_create *c, struct inspect_result *r) {
+static bool check_top_level(const struct inspect_input *in, const struct container_create *c,
+                            struct inspect_result *r) {
         struct json_iter it = json_iter_of(in->json);
         struct json_value v;
         struct slice quoted, name;
@@ -140,9 +218,11 @@ static bool check_top_level(const struct inspect_input *in, const struct contain
                 /* docker-py writes the runtime here as well as there. */
                 if (unicode_fold_eq(name, SLICE("Runtime")) && v.type == JSON_STRING &&
                     (inspect_is_blank(json_string(v, in->arena)) ||
-                     inspect_list_has(in, in->options->container_create.allowed_runtimes, unicode_trim(json_string(v, in->arena)))))
+                     inspect_list_has(in, in->options->container_create.allowed_runtimes,
+                                      unicode_trim(json_string(v, in->arena)))))
                         continue;
-                inspect_deny(in, r, inspect_under(in, "", name), v.type == JSON_STRING ? json_string(v, in->arena) : v.text, NULL,
+                inspect_deny(in, r, inspect_under(in, "", name),
+                             v.type == JSON_STRING ? json_string(v, in->arena) : v.text, NULL,
                              "host configuration outside of HostConfig is not allowed");
                 return false;
         }
@@ -151,7 +231,8 @@ static bool check_top_level(const struct inspect_input *in, const struct contain
 
 /* ---- namespaces ---- */
 
-static bool check_host_modes(const struct inspect_input *in, const struct container_create *c, struct inspect_result *r) {
+static bool check_host_modes(const struct inspect_input *in, const struct container_create *c,
+                             struct inspect_result *r) {
         const struct opt_container_create *o = &in->options->container_create;
         const struct host_config *h = &c->host;
         const struct {
@@ -159,22 +240,24 @@ static bool check_host_modes(const struct inspect_input *in, const struct contai
                 struct slice value;
                 const char *pointer, *option, *what;
         } rows[] = {
-                { h->privileged && !o->allow_privileged, SLICE("true"), "/HostConfig/Privileged", OPTION("allow_privileged"), "privileged containers" },
-                { inspect_is_host(h->network_mode) && !o->allow_host_network, h->network_mode, "/HostConfig/NetworkMode", OPTION("allow_host_network"),
-                  "the host's network" },
-                { inspect_is_host(h->pid_mode) && !o->allow_host_pid, h->pid_mode, "/HostConfig/PidMode", OPTION("allow_host_pid"),
-                  "the host's process namespace" },
-                { inspect_is_host(h->ipc_mode) && !o->allow_host_ipc, h->ipc_mode, "/HostConfig/IpcMode", OPTION("allow_host_ipc"),
-                  "the host's IPC namespace" },
-                { inspect_is_host(h->userns_mode) && !o->allow_host_userns, h->userns_mode, "/HostConfig/UsernsMode", OPTION("allow_host_userns"),
-                  "the host's user namespace" },
-                { inspect_is_host(h->cgroupns_mode) && !o->allow_host_cgroupns, h->cgroupns_mode, "/HostConfig/CgroupnsMode",
-                  OPTION("allow_host_cgroupns"), "the host's cgroup namespace" },
+                { h->privileged && !o->allow_privileged, SLICE("true"), "/HostConfig/Privileged",
+                  OPTION("allow_privileged"), "privileged containers" },
+                { inspect_is_host(h->network_mode) && !o->allow_host_network, h->network_mode,
+                  "/HostConfig/NetworkMode", OPTION("allow_host_network"), "the host's network" },
+                { inspect_is_host(h->pid_mode) && !o->allow_host_pid, h->pid_mode, "/HostConfig/PidMode",
+                  OPTION("allow_host_pid"), "the host's process namespace" },
+                { inspect_is_host(h->ipc_mode) && !o->allow_host_ipc, h->ipc_mode, "/HostConfig/IpcMode",
+                  OPTION("allow_host_ipc"), "the host's IPC namespace" },
+                { inspect_is_host(h->userns_mode) && !o->allow_host_userns, h->userns_mode, "/HostConfig/UsernsMode",
+                  OPTION("allow_host_userns"), "the host's user namespace" },
+                { inspect_is_host(h->cgroupns_mode) && !o->allow_host_cgroupns, h->cgroupns_mode,
+                  "/HostConfig/CgroupnsMode", OPTION("allow_host_cgroupns"), "the host's cgroup namespace" },
         };
 
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
                 if (rows[i].denied) {
-                        inspect_deny(in, r, rows[i].pointer, rows[i].value, rows[i].option, "%s: not allowed", rows[i].what);
+                        inspect_deny(in, r, rows[i].pointer, rows[i].value, rows[i].option, "%s: not allowed",
+                                     rows[i].what);
                         return false;
                 }
         return true;
@@ -190,7 +273,8 @@ static struct slice shared_with(struct slice mode) {
         return unicode_trim(slice_from(t, n));
 }
 
-static bool check_namespace_sharing(const struct inspect_input *in, const struct container_create *c, struct inspect_result *r) {
+static bool check_namespace_sharing(const struct inspect_input *in, const struct container_create *c,
+                                    struct inspect_result *r) {
         const struct opt_container_create *o = &in->options->container_create;
         const struct {
                 const char *pointer;
@@ -205,12 +289,14 @@ static bool check_namespace_sharing(const struct inspect_input *in, const struct
                 struct slice ref = shared_with(rows[i].mode);
 
                 if (ref.len && !inspect_list_has(in, o->allowed_namespace_sharing_containers, ref)) {
-                        inspect_deny(in, r, rows[i].pointer, rows[i].mode, OPTION("allowed_namespace_sharing_containers"),
+                        inspect_deny(in, r, rows[i].pointer, rows[i].mode,
+                                     OPTION("allowed_namespace_sharing_containers"),
                                      "sharing a namespace with this container is not allowed");
                         return false;
                 }
         }
-        if (o->deny_namespace_path_mode && slice_case_eq(slice_upto(unicode_trim(c->host.network_mode), 3), SLICE("ns:"))) {
+        if (o->deny_namespace_path_mode &&
+            slice_case_eq(slice_upto(unicode_trim(c->host.network_mode), 3), SLICE("ns:"))) {
                 inspect_deny(in, r, "/HostConfig/NetworkMode", c->host.network_mode, OPTION("deny_namespace_path_mode"),
                              "network namespaces by path are not allowed");
                 return false;
@@ -220,7 +306,8 @@ static bool check_namespace_sharing(const struct inspect_input *in, const struct
 
 /* ---- what no option opens, or one option does ---- */
 
-static bool check_host_surface(const struct inspect_input *in, const struct container_create *c, struct inspect_result *r) {
+static bool check_host_surface(const struct inspect_input *in, const struct container_create *c,
+                               struct inspect_result *r) {
         const struct opt_container_create *o = &in->options->container_create;
         const struct host_config *h = &c->host;
         struct slice runtime = unicode_trim(h->runtime);
@@ -228,43 +315,51 @@ static bool check_host_surface(const struct inspect_input *in, const struct cont
                 bool denied;
                 const char *pointer, *option, *what;
         } rows[] = {
-                { h->sysctls.n && !o->allow_sysctls, "/HostConfig/Sysctls", OPTION("allow_sysctls"), "kernel parameters" },
+                { h->sysctls.n && !o->allow_sysctls, "/HostConfig/Sysctls", OPTION("allow_sysctls"),
+                  "kernel parameters" },
                 { h->volumes_from.n, "/HostConfig/VolumesFrom", NULL, "volumes of other containers" },
                 { inspect_is_host(h->uts_mode), "/HostConfig/UTSMode", NULL, "the host's UTS namespace" },
                 { !inspect_is_blank(h->cgroup_parent), "/HostConfig/CgroupParent", NULL, "a parent cgroup" },
                 { h->group_add.n, "/HostConfig/GroupAdd", NULL, "additional groups" },
                 { h->extra_hosts.n, "/HostConfig/ExtraHosts", NULL, "additional host names" },
-                { runtime.len && !inspect_list_has(in, o->allowed_runtimes, runtime), "/HostConfig/Runtime", OPTION("allowed_runtimes"), "this runtime" },
-                { h->links.n && !in->options->network.allow_endpoint_config, "/HostConfig/Links", "request_body.network.allow_endpoint_config", "links" },
+                { runtime.len && !inspect_list_has(in, o->allowed_runtimes, runtime), "/HostConfig/Runtime",
+                  OPTION("allowed_runtimes"), "this runtime" },
+                { h->links.n && !in->options->network.allow_endpoint_config, "/HostConfig/Links",
+                  "request_body.network.allow_endpoint_config", "links" },
         };
 
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
                 if (rows[i].denied) {
-                        inspect_deny(in, r, rows[i].pointer, rows[i].pointer == rows[6].pointer ? runtime : SLICE(""), rows[i].option,
-                                     "%s: not allowed", rows[i].what);
+                        inspect_deny(in, r, rows[i].pointer, rows[i].pointer == rows[6].pointer ? runtime : SLICE(""),
+                                     rows[i].option, "%s: not allowed", rows[i].what);
                         return false;
                 }
         return true;
 }
 
-static bool check_endpoints(const struct inspect_input *in, const struct container_create *c, struct inspect_result *r) {
+static bool check_endpoints(const struct inspect_input *in, const struct container_create *c,
+                            struct inspect_result *r) {
         const struct opt_network *o = &in->options->network;
         const struct json_struct_map *map = &c->networking.endpoints;
 
         for (size_t i = 0; i < map->n; i++)
-                if (map->values[i] && !inspect_endpoint_allowed(in, r, map->values[i], o, "network",
-                                                                inspect_under(in, "/NetworkingConfig/EndpointsConfig", map->names[i])))
+                if (map->values[i] &&
+                    !inspect_endpoint_allowed(in, r, map->values[i], o, "network",
+                                              inspect_under(in, "/NetworkingConfig/EndpointsConfig", map->names[i])))
                         return false;
         if (inspect_is_blank(c->mac) || o->allow_endpoint_config || o->endpoint_config.allow_mac_pinning)
                 return true;
-        inspect_deny(in, r, "/MacAddress", c->mac, "request_body.network.endpoint_config.allow_mac_pinning", "fixed MAC addresses are not allowed");
+        inspect_deny(in, r, "/MacAddress", c->mac, "request_body.network.endpoint_config.allow_mac_pinning",
+                     "fixed MAC addresses are not allowed");
         return false;
 }
 
-static bool check_readonly_rootfs(const struct inspect_input *in, const struct container_create *c, struct inspect_result *r) {
+static bool check_readonly_rootfs(const struct inspect_input *in, const struct container_create *c,
+                                  struct inspect_result *r) {
         if (!in->options->container_create.require_readonly_rootfs || c->host.readonly_rootfs)
                 return true;
-        inspect_deny(in, r, "/HostConfig/ReadonlyRootfs", SLICE(""), OPTION("require_readonly_rootfs"), "the root file system must be read-only");
+        inspect_deny(in, r, "/HostConfig/ReadonlyRootfs", SLICE(""), OPTION("require_readonly_rootfs"),
+                     "the root file system must be read-only");
         return false;
 }
 
@@ -278,16 +373,19 @@ static bool check_limits(const struct inspect_input *in, const struct container_
                 { "pids", "/HostConfig/PidsLimit", OPTION("require_pids_limit") },
         };
         const struct opt_container_create *o = &in->options->container_create;
-        const struct inspect_required_limits want = { o->require_memory_limit, o->require_cpu_limit, o->require_cpu_limit_hard, o->require_pids_limit };
+        const struct inspect_required_limits want = { o->require_memory_limit, o->require_cpu_limit,
+                                                      o->require_cpu_limit_hard, o->require_pids_limit };
         const char *violation = inspect_limits_violation(&c->host.limits, &want);
 
         for (size_t i = 0; violation && i < sizeof(rows) / sizeof(rows[0]); i++)
                 if (strcmp(rows[i].violation, violation) == 0)
-                        inspect_deny(in, r, rows[i].pointer, SLICE(""), rows[i].option, "a %s limit is required", violation);
+                        inspect_deny(in, r, rows[i].pointer, SLICE(""), rows[i].option, "a %s limit is required",
+                                     violation);
         return !violation;
 }
 
-static bool check_required_labels(const struct inspect_input *in, const struct container_create *c, struct inspect_result *r) {
+static bool check_required_labels(const struct inspect_input *in, const struct container_create *c,
+                                  struct inspect_result *r) {
         struct plist list = in->options->container_create.required_labels;
         const struct pstr *keys = policy_list(in->policy, list, struct pstr);
 
@@ -298,7 +396,8 @@ static bool check_required_labels(const struct inspect_input *in, const struct c
                 for (size_t j = 0; j < c->labels.n && !found; j++)
                         found = slice_eq(c->labels.names[j], key) && !inspect_is_blank(c->labels.values[j]);
                 if (!found) {
-                        inspect_deny(in, r, inspect_under(in, "/Labels", key), SLICE(""), OPTION("required_labels"), "a required label is missing");
+                        inspect_deny(in, r, inspect_under(in, "/Labels", key), SLICE(""), OPTION("required_labels"),
+                                     "a required label is missing");
                         return false;
                 }
         }
@@ -308,10 +407,28 @@ static bool check_required_labels(const struct inspect_input *in, const struct c
 /* ---- the order ---- */
 
 static container_check *const create_checks[] = {
-        check_top_level, check_host_modes, check_namespace_sharing, check_host_surface, check_device_requests, check_device_cgroup_rules,
-        check_devices, check_binds, check_mount_types, check_mount_drivers, check_mount_subpaths, check_tmpfs, check_endpoints,
-        check_security_options, check_system_paths, check_capabilities, check_no_new_privileges, check_non_root, check_readonly_rootfs,
-        check_drop_all, check_limits, check_required_labels,
+        check_top_level,
+        check_host_modes,
+        check_namespace_sharing,
+        check_host_surface,
+        check_device_requests,
+        check_device_cgroup_rules,
+        check_devices,
+        check_binds,
+        check_mount_types,
+        check_mount_drivers,
+        check_mount_subpaths,
+        check_tmpfs,
+        check_endpoints,
+        check_security_options,
+        check_system_paths,
+        check_capabilities,
+        check_no_new_privileges,
+        check_non_root,
+        check_readonly_rootfs,
+        check_drop_all,
+        check_limits,
+        check_required_labels,
 };
 
 static void inspect_create(const struct inspect_input *in, struct inspect_result *r) {
@@ -327,12 +444,13 @@ static void inspect_create(const struct inspect_input *in, struct inspect_result
 /* Signatures cannot be verified here: a policy that wants them verified lets nothing through. */
 static void precheck_create(const struct inspect_input *in, struct inspect_result *r) {
         if (inspect_trust_wanted(in, &in->options->container_create.image_trust))
-                inspect_deny(in, r, "/Image", SLICE(""), OPTION("image_trust.mode"), "images must be verified and no verifier is available");
+                inspect_deny(in, r, "/Image", SLICE(""), OPTION("image_trust.mode"),
+                             "images must be verified and no verifier is available");
 }
 
 /*
- * Below API 1.24 the body of a start is a HostConfig. Some clients always send an empty object, which says nothing: it goes no
- * further than here.
+ * Below API 1.24 the body of a start is a HostConfig. Some clients always send an empty object, which says nothing: it
+ * goes no further than here.
  */
 static void inspect_start(const struct inspect_input *in, struct inspect_result *r) {
         if (in->body.len == 0)
@@ -349,8 +467,9 @@ const struct inspector inspect_container_rows[] = {
         { HTTP_POST, "/containers/create", INSPECT_JSON, CREATE_LIMIT, inspect_create, .precheck = precheck_create,
           .refuse_large = true, .name = "container create" },
         { HTTP_POST, "/containers/{}/start", INSPECT_RAW, CREATE_LIMIT, inspect_start, .name = "container start" },
-        { HTTP_POST, "/containers/{}/update", INSPECT_JSON, CREATE_LIMIT, inspect_container_update, .refuse_large = true,
-          .name = "container update" },
-        { HTTP_POST, "/libpod/containers/{}/update", INSPECT_RAW, CREATE_LIMIT, inspect_libpod_update, .name = "libpod container update" },
+        { HTTP_POST, "/containers/{}/update", INSPECT_JSON, CREATE_LIMIT, inspect_container_update,
+          .refuse_large = true, .name = "container update" },
+        { HTTP_POST, "/libpod/containers/{}/update", INSPECT_RAW, CREATE_LIMIT, inspect_libpod_update,
+          .name = "libpod container update" },
         { .pattern = NULL },
 };

@@ -5,8 +5,8 @@
 #include "inspect/common.h"
 
 /*
- * What container create looks at, decoded (chapter 03, section 2). Everything else in the body may be of any type. Private to
- * inspect/container*.c.
+ * What container create looks at, decoded (chapter 03, section 2). Everything else in the body may be of any type.
+ * Private to inspect/container*.c.
  */
 
 struct subpath_options {
@@ -46,7 +46,8 @@ struct host_config {
         bool privileged, readonly_rootfs;
         struct slice network_mode, pid_mode, ipc_mode, userns_mode, cgroupns_mode, uts_mode;
         struct slice cgroup_parent, runtime, volume_driver;
-        struct json_strings binds, volumes_from, group_add, extra_hosts, device_cgroup_rules, security_opt, cap_add, cap_drop, links;
+        struct json_strings binds, volumes_from, group_add, extra_hosts, device_cgroup_rules, security_opt, cap_add,
+                cap_drop, links;
         struct json_strings masked_paths, readonly_paths;
         struct json_string_map sysctls, tmpfs;
         struct json_list mounts, devices, device_requests;
@@ -66,13 +67,15 @@ struct container_create {
 };
 
 /* A check: false with *r filled in when it denies. */
-typedef bool container_check(const struct inspect_input *in, const struct container_create *c, struct inspect_result *r);
+typedef bool container_check(const struct inspect_input *in, const struct container_create *c,
+                             struct inspect_result *r);
 
 /* inspect/container_mounts.c: what of the host a container gets to see. */
 container_check check_binds, check_mount_types, check_mount_subpaths, check_mount_drivers, check_tmpfs, check_devices,
         check_device_requests, check_device_cgroup_rules;
 
 /* inspect/container_hardening.c: what confines a container. */
-container_check check_security_options, check_system_paths, check_no_new_privileges, check_non_root, check_capabilities, check_drop_all;
+container_check check_security_options, check_system_paths, check_no_new_privileges, check_non_root, check_capabilities,
+        check_drop_all;
 
 #endif

@@ -7,19 +7,20 @@
 #include "inspect/common.h"
 
 /*
- * Stage 13c: which inspector judges a request, and everything around it that is not pure: reading the body, asking the daemon,
- * unpacking an archive, turning the result into a verdict.
+ * Stage 13c: which inspector judges a request, and everything around it that is not pure: reading the body, asking the
+ * daemon, unpacking an archive, turning the result into a verdict.
  */
 
 static const struct inspector *const families[] = {
-        inspect_container_rows, inspect_exec_rows, inspect_archive_rows, inspect_image_rows, inspect_build_rows, inspect_volume_rows,
-        inspect_network_rows, inspect_secret_rows, inspect_service_rows, inspect_swarm_rows, inspect_node_rows, inspect_plugin_rows,
-        inspect_libpod_rows, inspect_buildkit_rows,
+        inspect_container_rows, inspect_exec_rows,    inspect_archive_rows, inspect_image_rows,    inspect_build_rows,
+        inspect_volume_rows,    inspect_network_rows, inspect_secret_rows,  inspect_service_rows,  inspect_swarm_rows,
+        inspect_node_rows,      inspect_plugin_rows,  inspect_libpod_rows,  inspect_buildkit_rows,
 };
 
 /*
- * Endpoints that a family must have a row for (chapter 02, 7.5, and the Podman spellings). One without a row is refused, in every
- * mode, unless the operator has accepted body-blind writes: an inspector that is missing must not look like one that passed.
+ * Endpoints that a family must have a row for (chapter 02, 7.5, and the Podman spellings). One without a row is
+ * refused, in every mode, unless the operator has accepted body-blind writes: an inspector that is missing must not
+ * look like one that passed.
  */
 static const struct {
         enum http_method method;
@@ -100,7 +101,7 @@ static void refuse_malformed(const struct inspect_input *in, struct inspect_resu
 void inspect_run(const struct inspector *row, struct inspect_input *in, struct inspect_result *ret) {
         struct json_error e = { 0 };
 
-        *ret = (struct inspect_result) { .outcome = INSPECT_PASS };
+        *ret = (struct inspect_result){ .outcome = INSPECT_PASS };
         if (row->precheck)
                 row->precheck(in, ret);
         if (ret->outcome != INSPECT_PASS || !row->inspect)
@@ -122,7 +123,8 @@ void inspect_run(const struct inspector *row, struct inspect_input *in, struct i
 static enum stage_result fail(struct exchange *x, const char *what) {
         if (x->ops->log_error)
                 x->ops->log_error(x, "request body inspection failed", slice_of(what));
-        return exchange_deny(x, REASON_request_body_inspection_failed, 403, ANSWER_POLICY, "the request body could not be inspected: %s", what);
+        return exchange_deny(x, REASON_request_body_inspection_failed, 403, ANSWER_POLICY,
+                             "the request body could not be inspected: %s", what);
 }
 
 static enum stage_result refuse(struct exchange *x, const struct inspect_result *r) {
@@ -151,8 +153,8 @@ static enum stage_result too_large(struct exchange *x, const struct inspector *r
 
         if (row->refuse_large)
                 x->mode = MODE_ENFORCE;
-        r = exchange_deny(x, mutation ? REASON_mutation_request_too_large : REASON_request_body_too_large, 413, ANSWER_POLICY,
-                          "the request body is larger than %llu bytes", (unsigned long long) row->limit);
+        r = exchange_deny(x, mutation ? REASON_mutation_request_too_large : REASON_request_body_too_large, 413,
+                          ANSWER_POLICY, "the request body is larger than %llu bytes", (unsigned long long) row->limit);
         x->mode = mode;
         return r;
 }
@@ -171,7 +173,8 @@ static const char *read_failure(int r) {
 }
 
 static bool has_body(const struct exchange *x) {
-        return x->head.framing != HTTP_BODY_NONE && !(x->head.framing == HTTP_BODY_LENGTH && x->head.content_length == 0);
+        return x->head.framing != HTTP_BODY_NONE &&
+               !(x->head.framing == HTTP_BODY_LENGTH && x->head.content_length == 0);
 }
 
 /* The daemon does not decode request bodies, but something between us may: what is inspected must be what is read. */
@@ -187,9 +190,10 @@ static bool is_encoded(const struct exchange *x, struct slice *ret) {
         return false;
 }
 
-/* What the row wants to know from the daemon. *ret_stop: it could not be asked, and the mode lets the request pass all the same. */
-static enum stage_result lookup_first(struct exchange *x, const struct inspector *row, struct inspect_input *in, struct lookup *answer,
-                                      bool *ret_stop) {
+/* What the row wants to know from the daemon. *ret_stop: it could not be asked, and the mode lets the request pass all
+ * the same. */
+static enum stage_result lookup_first(struct exchange *x, const struct inspector *row, struct inspect_input *in,
+                                      struct lookup *answer, bool *ret_stop) {
         struct slice target;
         int r;
 
@@ -206,7 +210,8 @@ static enum stage_result lookup_first(struct exchange *x, const struct inspector
 }
 
 /* Spools and unpacks. *ret_skip: there is nothing to judge. */
-static enum stage_result facts_first(struct exchange *x, const struct inspector *row, struct inspect_input *in, bool *ret_skip) {
+static enum stage_result facts_first(struct exchange *x, const struct inspector *row, struct inspect_input *in,
+                                     bool *ret_skip) {
         const char *argv[32] = { NULL };
         uint64_t size = 0;
         int fd, r;
@@ -237,7 +242,8 @@ static enum stage_result facts_first(struct exchange *x, const struct inspector 
 /* In every mode: nothing may pass because its inspector is not there. */
 static enum stage_result refuse_uninspected(struct exchange *x, const char *option) {
         x->verdict.option = option;
-        return exchange_deny(x, REASON_not_enforced_yet, 403, ANSWER_POLICY, "nothing here can inspect what this endpoint is sent");
+        return exchange_deny(x, REASON_not_enforced_yet, 403, ANSWER_POLICY,
+                             "nothing here can inspect what this endpoint is sent");
 }
 
 static enum stage_result without_row(struct exchange *x) {
@@ -250,14 +256,15 @@ static enum stage_result without_row(struct exchange *x) {
         if (root->insecure_allow_body_blind_writes)
                 return STAGE_NEXT;
         for (size_t i = 0; i < sizeof(must_inspect) / sizeof(must_inspect[0]); i++)
-                if (must_inspect[i].method == x->head.method && inspect_path_matches(must_inspect[i].pattern, x->target.normalized))
+                if (must_inspect[i].method == x->head.method &&
+                    inspect_path_matches(must_inspect[i].pattern, x->target.normalized))
                         return refuse_uninspected(x, "insecure_allow_body_blind_writes");
         return STAGE_NEXT;
 }
 
 /* Rules are asked on the body as it came; the inspector then sees what they left. */
-static enum stage_result mutate(struct exchange *x, const struct inspector *row, struct inspect_input *in, enum mutation_surface surface,
-                                bool *ret_stop) {
+static enum stage_result mutate(struct exchange *x, const struct inspector *row, struct inspect_input *in,
+                                enum mutation_surface surface, bool *ret_stop) {
         struct inspect_result r = { .outcome = INSPECT_PASS };
 
         *ret_stop = true;
@@ -284,7 +291,8 @@ static bool daemon_is_local(const struct policy *p) {
         return true;
 }
 
-/* Rollout modes: in warn and audit a rule's denial lets the request pass, and nothing more is asked of it (chapter 06, 2). */
+/* Rollout modes: in warn and audit a rule's denial lets the request pass, and nothing more is asked of it (chapter 06,
+ * 2). */
 static bool rules_would_deny(const struct exchange *x) {
         return x->verdict.decision == DECISION_WOULD_DENY &&
                (x->verdict.code == REASON_matched_deny_rule || x->verdict.code == REASON_no_matching_allow_rule);
@@ -308,10 +316,16 @@ enum stage_result stage_inspect(struct exchange *x) {
         if (!row)
                 return without_row(x);
         surface = inspect_mutation_surface(x->policy, method, x->target.normalized);
-        in = (struct inspect_input) {
-                .policy = x->policy, .options = exchange_request_body(x), .blind_writes = x->policy->root->insecure_allow_body_blind_writes,
-                .method = method, .path = x->target.normalized, .version = x->target.version, .query = exchange_query(x),
-                .head = &x->head, .arena = x->arena,
+        in = (struct inspect_input){
+                .policy = x->policy,
+                .options = exchange_request_body(x),
+                .blind_writes = x->policy->root->insecure_allow_body_blind_writes,
+                .method = method,
+                .path = x->target.normalized,
+                .version = x->target.version,
+                .query = exchange_query(x),
+                .head = &x->head,
+                .arena = x->arena,
                 .resolves_within = daemon_is_local(x->policy) ? inspect_resolves_within : inspect_resolves_nowhere,
         };
 

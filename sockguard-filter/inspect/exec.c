@@ -47,7 +47,8 @@ static bool value_allowed(const struct inspect_input *in, struct slice entry, st
 static bool env_allowed(const struct inspect_input *in, struct inspect_result *r, const struct json_strings *env) {
         const struct opt_exec *o = &in->options->exec;
 
-        for (size_t i = 0; i < env->n && (o->allowed_env_vars.n || o->denied_env_vars.n || o->allowed_env_values.n); i++) {
+        for (size_t i = 0; i < env->n && (o->allowed_env_vars.n || o->denied_env_vars.n || o->allowed_env_values.n);
+             i++) {
                 struct slice name, rest;
                 const char *option = NULL;
                 bool pinned;
@@ -60,7 +61,8 @@ static bool env_allowed(const struct inspect_input *in, struct inspect_result *r
                 else if (!value_allowed(in, env->at[i], name, &pinned) && pinned)
                         option = OPTION("allowed_env_values");
                 if (option) {
-                        inspect_deny(in, r, inspect_at(in, "/Env", i), name, option, "this environment variable is not allowed");
+                        inspect_deny(in, r, inspect_at(in, "/Env", i), name, option,
+                                     "this environment variable is not allowed");
                         return false;
                 }
         }
@@ -79,7 +81,8 @@ static bool template_matches(const struct inspect_input *in, struct plist templa
 
                 if (!glob_match_plain(token, arg, true))
                         return false;
-                /* A relative path means what the working directory makes of it, and the client chooses that: only a literal is meant. */
+                /* A relative path means what the working directory makes of it, and the client chooses that: only a
+                 * literal is meant. */
                 if (i == 0 && slice_find(arg, '/') > 0 && !slice_eq(token, arg))
                         return false;
         }
@@ -96,20 +99,23 @@ static bool command_allowed(const struct inspect_input *in, const struct json_st
         return false;
 }
 
-static void judge(const struct inspect_input *in, struct inspect_result *r, const struct exec *e, const struct exec_pointers *at) {
+static void judge(const struct inspect_input *in, struct inspect_result *r, const struct exec *e,
+                  const struct exec_pointers *at) {
         const struct opt_exec *o = &in->options->exec;
         struct slice command = e->argv.n ? e->argv.at[0] : SLICE("");
 
         if (o->allowed_commands.n == 0 && !in->blind_writes)
                 inspect_deny(in, r, at->command, command, OPTION("allowed_commands"), "no exec command is allowed");
         else if (e->privileged && !o->allow_privileged)
-                inspect_deny(in, r, at->privileged, SLICE("true"), OPTION("allow_privileged"), "a privileged exec is not allowed");
+                inspect_deny(in, r, at->privileged, SLICE("true"), OPTION("allow_privileged"),
+                             "a privileged exec is not allowed");
         else if (!o->allow_root_user && inspect_user_is_root(e->user))
                 inspect_deny(in, r, at->user, e->user, OPTION("allow_root_user"), "an exec as root is not allowed");
         else if (!env_allowed(in, r, &e->env))
                 return;
         else if (o->allowed_commands.n && !command_allowed(in, &e->argv))
-                inspect_deny(in, r, at->command, command, OPTION("allowed_commands"), "this exec command is not allowed");
+                inspect_deny(in, r, at->command, command, OPTION("allowed_commands"),
+                             "this exec command is not allowed");
 }
 
 /* ---- create ---- */
@@ -166,7 +172,7 @@ static void inspect_exec_create(const struct inspect_input *in, struct inspect_r
 
         if (!INSPECT_DECODE(in, r, create_fields, &c))
                 return;
-        e = (struct exec) { .privileged = c.privileged, .user = c.user, .env = c.env };
+        e = (struct exec){ .privileged = c.privileged, .user = c.user, .env = c.env };
         if (!take_argv(in, c.cmd, &e.argv)) {
                 inspect_deny(in, r, "/Cmd", SLICE(""), NULL, "the exec names no command");
                 return;
@@ -208,12 +214,14 @@ static bool lookup_exec(const struct inspect_input *in, struct slice *ret) {
 }
 
 static void fail(struct inspect_result *r, struct slice reason) {
-        *r = (struct inspect_result) { .outcome = INSPECT_FAILED, .reason = reason };
+        *r = (struct inspect_result){ .outcome = INSPECT_FAILED, .reason = reason };
 }
 
 static void inspect_exec_start(const struct inspect_input *in, struct inspect_result *r) {
-        static const struct exec_pointers pointers = { "/ProcessConfig/entrypoint", "/ProcessConfig/privileged", "/ProcessConfig/user" };
-        static const unsigned lenient = JSON_ALLOW_NUL | JSON_ALLOW_BAD_UTF8 | JSON_ALLOW_DUPLICATES; /* the daemon's own text */
+        static const struct exec_pointers pointers = { "/ProcessConfig/entrypoint", "/ProcessConfig/privileged",
+                                                       "/ProcessConfig/user" };
+        static const unsigned lenient =
+                JSON_ALLOW_NUL | JSON_ALLOW_BAD_UTF8 | JSON_ALLOW_DUPLICATES; /* the daemon's own text */
         struct exec_state state = { 0 };
         struct process_config *p = &state.process;
         struct slice *argv;
@@ -225,13 +233,14 @@ static void inspect_exec_start(const struct inspect_input *in, struct inspect_re
         }
         if (in->lookup->status == 404)
                 return; /* so will the daemon say */
-        if (in->lookup->status != 200 || json_validate(in->lookup->body, lenient, JSON_DEPTH_MAX, in->arena, NULL) < 0 ||
+        if (in->lookup->status != 200 ||
+            json_validate(in->lookup->body, lenient, JSON_DEPTH_MAX, in->arena, NULL) < 0 ||
             JSON_DECODE(json_root(in->lookup->body), state_fields, &state, in->arena, NULL) < 0) {
                 fail(r, SLICE("the daemon's description of the exec could not be read"));
                 return;
         }
         argv = arena_new_array(in->arena, struct slice, p->arguments.n + 1);
-        e = (struct exec) { .argv = { .set = true, .at = argv }, .privileged = p->privileged, .user = p->user };
+        e = (struct exec){ .argv = { .set = true, .at = argv }, .privileged = p->privileged, .user = p->user };
         if (p->entrypoint.len)
                 argv[e.argv.n++] = p->entrypoint;
         for (size_t i = 0; i < p->arguments.n; i++)
@@ -240,9 +249,13 @@ static void inspect_exec_start(const struct inspect_input *in, struct inspect_re
 }
 
 const struct inspector inspect_exec_rows[] = {
-        { HTTP_POST, "/containers/{}/exec", INSPECT_JSON, EXEC_LIMIT, inspect_exec_create, .refuse_large = true, .name = "exec create" },
-        { HTTP_POST, "/libpod/containers/{}/exec", INSPECT_JSON, EXEC_LIMIT, inspect_exec_create, .refuse_large = true, .name = "libpod exec create" },
-        { HTTP_POST, "/exec/{}/start", INSPECT_NO_BODY, 0, inspect_exec_start, .lookup = lookup_exec, .name = "exec start" },
-        { HTTP_POST, "/libpod/exec/{}/start", INSPECT_NO_BODY, 0, inspect_exec_start, .lookup = lookup_exec, .name = "libpod exec start" },
+        { HTTP_POST, "/containers/{}/exec", INSPECT_JSON, EXEC_LIMIT, inspect_exec_create, .refuse_large = true,
+          .name = "exec create" },
+        { HTTP_POST, "/libpod/containers/{}/exec", INSPECT_JSON, EXEC_LIMIT, inspect_exec_create, .refuse_large = true,
+          .name = "libpod exec create" },
+        { HTTP_POST, "/exec/{}/start", INSPECT_NO_BODY, 0, inspect_exec_start, .lookup = lookup_exec,
+          .name = "exec start" },
+        { HTTP_POST, "/libpod/exec/{}/start", INSPECT_NO_BODY, 0, inspect_exec_start, .lookup = lookup_exec,
+          .name = "libpod exec start" },
         { .pattern = NULL },
 };

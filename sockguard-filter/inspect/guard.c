@@ -5,8 +5,8 @@
 #include "inspect/common.h"
 
 /*
- * Stage 16: limits that must remain in force after an update (chapter 03, 6.2; chapter 04, 9.4). The daemon is asked for the present
- * state, because an update only says what changes.
+ * Stage 16: limits that must remain in force after an update (chapter 03, 6.2; chapter 04, 9.4). The daemon is asked
+ * for the present state, because an update only says what changes.
  */
 
 #define GUARD_LIMIT (1024u * 1024)
@@ -18,7 +18,8 @@ struct guard {
 };
 
 /* What cannot be judged is refused in every mode: only "the limit is missing" is a verdict that modes may soften. */
-static enum stage_result refuse(struct guard *g, enum reason_code code, int status, const char *result, const char *why) {
+static enum stage_result refuse(struct guard *g, enum reason_code code, int status, const char *result,
+                                const char *why) {
         struct exchange *x = g->x;
         enum rollout_mode mode = x->mode;
         enum stage_result r;
@@ -40,7 +41,8 @@ static enum stage_result deny(struct guard *g, const char *violation) {
 
         x->resource.violation = violation;
         x->verdict.option = g->option;
-        r = exchange_deny(x, REASON_resource_limit_policy_denied, 403, ANSWER_POLICY, "a required resource limit would not be in force");
+        r = exchange_deny(x, REASON_resource_limit_policy_denied, 403, ANSWER_POLICY,
+                          "a required resource limit would not be in force");
         x->resource.result = r == STAGE_NEXT ? "would_deny" : "deny";
         return r;
 }
@@ -51,7 +53,8 @@ static enum stage_result allow(struct guard *g) {
 }
 
 /* Reads the body and decodes it strictly. *ret_stop is false when it went well. */
-static enum stage_result read_body(struct guard *g, const struct json_field *fields, size_t n_fields, void *out, bool *ret_stop) {
+static enum stage_result read_body(struct guard *g, const struct json_field *fields, size_t n_fields, void *out,
+                                   bool *ret_stop) {
         struct exchange *x = g->x;
         struct json_value root;
         int r;
@@ -73,10 +76,12 @@ static enum stage_result read_body(struct guard *g, const struct json_field *fie
         return STAGE_NEXT;
 }
 
-/* GET /containers/{id}/json, /services/{id}: *ret_stop is false when `out` holds the state. 404 passes: so will the daemon say. */
-static enum stage_result read_state(struct guard *g, const char *prefix, const char *suffix, const char *action, const struct json_field *fields,
-                                    size_t n_fields, void *out, bool *ret_stop) {
-        static const unsigned lenient = JSON_ALLOW_NUL | JSON_ALLOW_BAD_UTF8 | JSON_ALLOW_DUPLICATES; /* the daemon's own text */
+/* GET /containers/{id}/json, /services/{id}: *ret_stop is false when `out` holds the state. 404 passes: so will the
+ * daemon say. */
+static enum stage_result read_state(struct guard *g, const char *prefix, const char *suffix, const char *action,
+                                    const struct json_field *fields, size_t n_fields, void *out, bool *ret_stop) {
+        static const unsigned lenient =
+                JSON_ALLOW_NUL | JSON_ALLOW_BAD_UTF8 | JSON_ALLOW_DUPLICATES; /* the daemon's own text */
         struct exchange *x = g->x;
         struct slice id = slice_from(x->target.normalized, strlen(prefix));
         struct lookup answer = { 0 };
@@ -86,15 +91,18 @@ static enum stage_result read_state(struct guard *g, const char *prefix, const c
         id = path_escape_segment(id, x->arena);
         *ret_stop = true;
         x->resource.state_lookup = true;
-        if (x->ops->lookup(x, arena_printf(x->arena, "%s%.*s%s", prefix, SLICE_ARG(id), suffix), LOOKUP_LIMIT, &answer) < 0)
+        if (x->ops->lookup(x, arena_printf(x->arena, "%s%.*s%s", prefix, SLICE_ARG(id), suffix), LOOKUP_LIMIT,
+                           &answer) < 0)
                 answer.status = 0;
         if (answer.status == 404)
                 return allow(g);
         if (answer.status != 200 || json_validate(answer.body, lenient, JSON_DEPTH_MAX, x->arena, NULL) < 0)
-                return refuse(g, REASON_resource_limit_policy_lookup_failed, 502, "lookup_failed", "the present state could not be looked up");
+                return refuse(g, REASON_resource_limit_policy_lookup_failed, 502, "lookup_failed",
+                              "the present state could not be looked up");
         root = json_root(answer.body);
         if (json_decode(root, fields, n_fields, out, x->arena, NULL) < 0)
-                return refuse(g, REASON_resource_limit_policy_lookup_failed, 502, "lookup_failed", "the present state could not be read");
+                return refuse(g, REASON_resource_limit_policy_lookup_failed, 502, "lookup_failed",
+                              "the present state could not be read");
         *ret_stop = false;
         return STAGE_NEXT;
 }
@@ -136,7 +144,8 @@ static void overlay(struct inspect_limits *now, const struct inspect_limits *cha
 
 static enum stage_result guard_container(struct guard *g) {
         const struct opt_container_update *o = &g->in.options->container_update;
-        const struct inspect_required_limits want = { o->require_memory_limit, o->require_cpu_limit, o->require_cpu_limit_hard, o->require_pids_limit };
+        const struct inspect_required_limits want = { o->require_memory_limit, o->require_cpu_limit,
+                                                      o->require_cpu_limit_hard, o->require_pids_limit };
         struct inspect_limits change = { 0 };
         struct container_state state = { 0 };
         enum stage_result r;
@@ -146,14 +155,18 @@ static enum stage_result guard_container(struct guard *g) {
         if (!o->allow_resource_updates || !(want.memory || want.cpu || want.cpu_hard || want.pids))
                 return STAGE_NEXT;
         g->option = "request_body.container_update.require_memory_limit";
-        g->x->resource = (struct resource_record) {
-                .evaluated = true, .kind = "container", .operation = "update", .source = "effective_state",
+        g->x->resource = (struct resource_record){
+                .evaluated = true,
+                .kind = "container",
+                .operation = "update",
+                .source = "effective_state",
                 .requirements = inspect_limits_text(&g->in, &want),
         };
         r = read_body(g, limit_fields, sizeof(limit_fields) / sizeof(limit_fields[0]), &change, &stop);
         if (stop)
                 return r;
-        r = read_state(g, "/containers/", "/json", "/update", container_fields, sizeof(container_fields) / sizeof(container_fields[0]), &state, &stop);
+        r = read_state(g, "/containers/", "/json", "/update", container_fields,
+                       sizeof(container_fields) / sizeof(container_fields[0]), &state, &stop);
         if (stop)
                 return r;
         overlay(&state.limits, &change);
@@ -193,14 +206,18 @@ struct service_state {
         struct service_spec spec, previous;
 };
 
-static const struct json_field service_limit_fields[] = { JSON_FIELD(struct service_limits, nano_cpus, "NanoCPUs", JSON_K_INT64) };
+static const struct json_field service_limit_fields[] = { JSON_FIELD(struct service_limits, nano_cpus, "NanoCPUs",
+                                                                     JSON_K_INT64) };
 static const struct json_field service_resource_fields[] = {
-        JSON_NESTED(struct service_resources, limits, "Limits", JSON_K_STRUCT, struct service_limits, service_limit_fields),
+        JSON_NESTED(struct service_resources, limits, "Limits", JSON_K_STRUCT, struct service_limits,
+                    service_limit_fields),
 };
 static const struct json_field task_fields[] = {
-        JSON_NESTED(struct task_template, resources, "Resources", JSON_K_STRUCT, struct service_resources, service_resource_fields),
+        JSON_NESTED(struct task_template, resources, "Resources", JSON_K_STRUCT, struct service_resources,
+                    service_resource_fields),
 };
-static const struct json_field update_fields[] = { JSON_FIELD(struct update_config, failure_action, "FailureAction", JSON_K_STRING) };
+static const struct json_field update_fields[] = { JSON_FIELD(struct update_config, failure_action, "FailureAction",
+                                                              JSON_K_STRING) };
 static const struct json_field spec_fields[] = {
         JSON_NESTED(struct service_spec, task, "TaskTemplate", JSON_K_STRUCT, struct task_template, task_fields),
         JSON_NESTED(struct service_spec, update, "UpdateConfig", JSON_K_STRUCT, struct update_config, update_fields),
@@ -212,7 +229,8 @@ static const struct json_field service_fields[] = {
         JSON_NESTED(struct service_state, previous, "PreviousSpec", JSON_K_STRUCT, struct service_spec, spec_fields),
 };
 
-/* The specification that the daemon would go back to: the previous one by hand, the present one when an update fails. */
+/* The specification that the daemon would go back to: the previous one by hand, the present one when an update fails.
+ */
 static enum stage_result guard_rollback(struct guard *g, bool previous) {
         const struct http_query *query = g->in.query;
         struct service_state state = { 0 };
@@ -221,15 +239,19 @@ static enum stage_result guard_rollback(struct guard *g, bool previous) {
         enum stage_result r;
         bool stop;
 
-        if (http_query_count(query, SLICE("version")) != 1 || !http_query_get(query, SLICE("version"), &text) || slice_parse_u64(text, &version) < 0)
+        if (http_query_count(query, SLICE("version")) != 1 || !http_query_get(query, SLICE("version"), &text) ||
+            slice_parse_u64(text, &version) < 0)
                 return invalid(g, "the version parameter must be one number");
-        r = read_state(g, "/services/", "", "/update", service_fields, sizeof(service_fields) / sizeof(service_fields[0]), &state, &stop);
+        r = read_state(g, "/services/", "", "/update", service_fields,
+                       sizeof(service_fields) / sizeof(service_fields[0]), &state, &stop);
         if (stop)
                 return r;
         if (state.version.index.type > JSON_NULL && json_uint64(state.version.index, &index) < 0)
-                return refuse(g, REASON_resource_limit_policy_lookup_failed, 502, "lookup_failed", "the present state could not be read");
+                return refuse(g, REASON_resource_limit_policy_lookup_failed, 502, "lookup_failed",
+                              "the present state could not be read");
         if (state.version.index.type <= JSON_NULL || index != version)
-                return refuse(g, REASON_resource_limit_policy_state_changed, 409, "state_changed", "the service has changed meanwhile");
+                return refuse(g, REASON_resource_limit_policy_state_changed, 409, "state_changed",
+                              "the service has changed meanwhile");
         if ((previous ? state.previous : state.spec).task.resources.limits.nano_cpus <= 0)
                 return deny(g, "cpu");
         return allow(g);
@@ -237,7 +259,8 @@ static enum stage_result guard_rollback(struct guard *g, bool previous) {
 
 static enum stage_result guard_service(struct guard *g, bool update) {
         const struct opt_service *o = &g->in.options->service;
-        const struct inspect_required_limits want = { .cpu = o->require_cpu_limit, .cpu_hard = o->require_cpu_limit_hard };
+        const struct inspect_required_limits want = { .cpu = o->require_cpu_limit,
+                                                      .cpu_hard = o->require_cpu_limit_hard };
         struct resource_record *record = &g->x->resource;
         struct service_spec spec = { 0 };
         struct slice rollback = SLICE("");
@@ -247,8 +270,11 @@ static enum stage_result guard_service(struct guard *g, bool update) {
         if (!want.cpu && !want.cpu_hard)
                 return STAGE_NEXT;
         g->option = "request_body.service.require_cpu_limit";
-        *record = (struct resource_record) {
-                .evaluated = true, .kind = "service", .operation = update ? "update" : "create", .source = "request",
+        *record = (struct resource_record){
+                .evaluated = true,
+                .kind = "service",
+                .operation = update ? "update" : "create",
+                .source = "request",
                 .requirements = inspect_limits_text(&g->in, &want),
         };
         if (update && http_query_count(g->in.query, SLICE("rollback")) > 1) {
@@ -283,9 +309,14 @@ enum stage_result stage_guard(struct exchange *x) {
 
         if (x->head.method != HTTP_POST)
                 return STAGE_NEXT;
-        g.in = (struct inspect_input) {
-                .policy = x->policy, .options = exchange_request_body(x), .method = x->head.method, .path = path, .query = exchange_query(x),
-                .head = &x->head, .arena = x->arena,
+        g.in = (struct inspect_input){
+                .policy = x->policy,
+                .options = exchange_request_body(x),
+                .method = x->head.method,
+                .path = path,
+                .query = exchange_query(x),
+                .head = &x->head,
+                .arena = x->arena,
         };
         if (inspect_path_matches("/containers/{}/update", path))
                 return guard_container(&g);

@@ -7,8 +7,9 @@
 
 /*
  * Body inspectors. Each is one row of the table in inspect/dispatch.c and one pure function: from what is known of the
- * request to a verdict, no I/O, so that it is tested and fuzzed without a socket. What it needs from outside (the daemon's
- * answer to a lookup, facts about an archive) is fetched by the dispatcher beforehand, because its row says so.
+ * request to a verdict, no I/O, so that it is tested and fuzzed without a socket. What it needs from outside (the
+ * daemon's answer to a lookup, facts about an archive) is fetched by the dispatcher beforehand, because its row says
+ * so.
  */
 
 enum inspect_outcome {
@@ -21,73 +22,78 @@ enum inspect_outcome {
 
 struct inspect_input {
         const struct policy *policy;
-        const struct opt_request_body *options;   /* of the effective scope */
-        bool blind_writes;                         /* insecure_allow_body_blind_writes */
+        const struct opt_request_body *options; /* of the effective scope */
+        bool blind_writes;                      /* insecure_allow_body_blind_writes */
         enum http_method method;
-        struct slice path;                         /* normalised */
-        struct slice version;                      /* API version prefix as sent, "/v1.41" or "" */
+        struct slice path;    /* normalised */
+        struct slice version; /* API version prefix as sent, "/v1.41" or "" */
         const struct http_query *query;
-        const struct http_head *head;              /* fields that Connection names are marked hop and do not count */
-        struct slice body;                         /* complete; empty when the row does not read it */
-        struct json_value json;                    /* root of the validated body, when the row says JSON and it is not empty */
-        const struct lookup *lookup;               /* when the row has a lookup */
-        struct slice facts;                        /* when the row has facts: sockguard-unpack's answer */
+        const struct http_head *head; /* fields that Connection names are marked hop and do not count */
+        struct slice body;            /* complete; empty when the row does not read it */
+        struct json_value json;       /* root of the validated body, when the row says JSON and it is not empty */
+        const struct lookup *lookup;  /* when the row has a lookup */
+        struct slice facts;           /* when the row has facts: sockguard-unpack's answer */
         struct arena *arena;
         /*
-         * Does this clean absolute host path, symbolic links followed, stay within the list? `require`: what cannot be resolved here
-         * does not. NULL where no file system may be asked (tests, another host's daemon): then every path does.
+         * Does this clean absolute host path, symbolic links followed, stay within the list? `require`: what cannot be
+         * resolved here does not. NULL where no file system may be asked (tests, another host's daemon): then every
+         * path does.
          */
         bool (*resolves_within)(const struct inspect_input *in, struct slice path, struct plist list, bool require);
 };
 
 struct inspect_result {
         enum inspect_outcome outcome;
-        int status;               /* INSPECT_OTHER */
-        enum reason_code code;    /* INSPECT_OTHER */
-        struct slice reason;      /* one sentence, without values or ids of secrets */
-        struct slice pointer;     /* JSON pointer, "?parameter" or header name */
+        int status;            /* INSPECT_OTHER */
+        enum reason_code code; /* INSPECT_OTHER */
+        struct slice reason;   /* one sentence, without values or ids of secrets */
+        struct slice pointer;  /* JSON pointer, "?parameter" or header name */
         struct slice value;
-        const char *option;       /* key that would allow it */
-        struct slice new_body;    /* set when the body is to be replaced */
+        const char *option;    /* key that would allow it */
+        struct slice new_body; /* set when the body is to be replaced */
         bool has_new_body;
-        struct slice *images;     /* that a build uses, at most INSPECT_IMAGES_MAX: the ownership stage asks whose they are */
+        struct slice
+                *images; /* that a build uses, at most INSPECT_IMAGES_MAX: the ownership stage asks whose they are */
         size_t n_images;
 };
 
 #define INSPECT_IMAGES_MAX 128u
 
 /* Fills in *r for a denial and returns it; `option` and `pointer` may be NULL. */
-void inspect_deny(const struct inspect_input *in, struct inspect_result *r, const char *pointer, struct slice value, const char *option,
-                  const char *reason_format, ...) __attribute__((format(printf, 6, 7)));
+void inspect_deny(const struct inspect_input *in, struct inspect_result *r, const char *pointer, struct slice value,
+                  const char *option, const char *reason_format, ...) __attribute__((format(printf, 6, 7)));
 
 enum inspect_media {
-        INSPECT_NO_BODY,  /* query and headers only; the body streams through */
-        INSPECT_JSON,     /* buffered, validated, in->json */
-        INSPECT_RAW,      /* buffered, not parsed */
-        INSPECT_ARCHIVE,  /* spooled, judged from facts */
+        INSPECT_NO_BODY, /* query and headers only; the body streams through */
+        INSPECT_JSON,    /* buffered, validated, in->json */
+        INSPECT_RAW,     /* buffered, not parsed */
+        INSPECT_ARCHIVE, /* spooled, judged from facts */
 };
 
 /* Rows of a family end with one whose pattern is NULL. */
 struct inspector {
         enum http_method method;
-        const char *pattern;       /* normalised path: "{}" is one or more non-empty segments, "{1}" exactly one, else literal */
+        const char
+                *pattern; /* normalised path: "{}" is one or more non-empty segments, "{1}" exactly one, else literal */
         enum inspect_media media;
-        uint64_t limit;            /* bytes; over it: 413 */
+        uint64_t limit; /* bytes; over it: 413 */
         void (*inspect)(const struct inspect_input *in, struct inspect_result *ret);
         /* Optional: runs before any body access (target checks, header checks that win over 413). */
         void (*precheck)(const struct inspect_input *in, struct inspect_result *ret);
         /* Optional: the lookup to make first; returns false when none is needed. */
         bool (*lookup)(const struct inspect_input *in, struct slice *ret_path_and_query);
-        /* INSPECT_ARCHIVE: arguments for sockguard-unpack; false: the body need not be looked at (it streams through). */
+        /* INSPECT_ARCHIVE: arguments for sockguard-unpack; false: the body need not be looked at (it streams through).
+         */
         bool (*unpack_arguments)(const struct inspect_input *in, const char **argv, size_t room);
-        bool refuse_large;         /* 413 in every mode (chapter 03, 1.2); others stream on in warn and audit */
+        bool refuse_large; /* 413 in every mode (chapter 03, 1.2); others stream on in warn and audit */
         const char *name;
 };
 
 /* Each family exports its rows; dispatch.c concatenates them. */
-extern const struct inspector inspect_container_rows[], inspect_exec_rows[], inspect_archive_rows[], inspect_image_rows[],
-        inspect_build_rows[], inspect_volume_rows[], inspect_network_rows[], inspect_secret_rows[], inspect_service_rows[],
-        inspect_swarm_rows[], inspect_node_rows[], inspect_plugin_rows[], inspect_libpod_rows[], inspect_buildkit_rows[];
+extern const struct inspector inspect_container_rows[], inspect_exec_rows[], inspect_archive_rows[],
+        inspect_image_rows[], inspect_build_rows[], inspect_volume_rows[], inspect_network_rows[],
+        inspect_secret_rows[], inspect_service_rows[], inspect_swarm_rows[], inspect_node_rows[], inspect_plugin_rows[],
+        inspect_libpod_rows[], inspect_buildkit_rows[];
 
 /* The row for a request, or NULL. First match in table order. */
 const struct inspector *inspect_find(enum http_method method, struct slice path);
@@ -96,15 +102,15 @@ const struct inspector *inspect_find(enum http_method method, struct slice path)
 bool inspect_path_matches(const char *pattern, struct slice path);
 
 /*
- * Everything a row does once its inputs are there, without I/O: precheck, validation of a JSON body into in->json, the check.
- * What tests and fuzz targets call.
+ * Everything a row does once its inputs are there, without I/O: precheck, validation of a JSON body into in->json, the
+ * check. What tests and fuzz targets call.
  */
 void inspect_run(const struct inspector *row, struct inspect_input *in, struct inspect_result *ret);
 
 /*
- * Admission mutations (inspect/mutation.c, chapter 03, section 3). The surface of a request, 0 when none has rules that touch it.
- * inspect_mutate() validates in->body by the rules of mutation and applies the rules to it: INSPECT_PASS, with has_new_body
- * when an enforce rule changed something, or INSPECT_OTHER. *ret_record is filled in on INSPECT_PASS.
+ * Admission mutations (inspect/mutation.c, chapter 03, section 3). The surface of a request, 0 when none has rules that
+ * touch it. inspect_mutate() validates in->body by the rules of mutation and applies the rules to it: INSPECT_PASS,
+ * with has_new_body when an enforce rule changed something, or INSPECT_OTHER. *ret_record is filled in on INSPECT_PASS.
  */
 enum mutation_surface { MUTATE_NOTHING, MUTATE_CONTAINER_CREATE, MUTATE_SERVICE_CREATE, MUTATE_SERVICE_UPDATE };
 enum mutation_surface inspect_mutation_surface(const struct policy *p, enum http_method method, struct slice path);

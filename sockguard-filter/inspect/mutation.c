@@ -4,9 +4,9 @@
 #include "inspect/common.h"
 
 /*
- * Admission mutations (chapter 03, section 3): labels that every container gets, and images that come from somewhere else. Rules act
- * on a model of the two members they can touch; what enforce rules changed becomes splices in the client's text, and every
- * other byte stays as it was.
+ * Admission mutations (chapter 03, section 3): labels that every container gets, and images that come from somewhere
+ * else. Rules act on a model of the two members they can touch; what enforce rules changed becomes splices in the
+ * client's text, and every other byte stays as it was.
  */
 
 #define MUTATION_DEPTH_MAX 128u /* arrays and objects, the root included */
@@ -68,8 +68,8 @@ enum mutation_surface inspect_mutation_surface(const struct policy *p, enum http
         return MUTATE_NOTHING;
 }
 
-static void refuse(const struct inspect_input *in, struct inspect_result *r, enum reason_code code, int status, const char *pointer,
-                   const char *what) {
+static void refuse(const struct inspect_input *in, struct inspect_result *r, enum reason_code code, int status,
+                   const char *pointer, const char *what) {
         inspect_deny(in, r, pointer, SLICE(""), NULL, "%s", what);
         r->outcome = INSPECT_OTHER;
         r->code = code;
@@ -88,13 +88,13 @@ static struct json_value member_and_name(struct json_value object, struct slice 
                         return v;
                 }
         *ret_name = SLICE("");
-        return (struct json_value) { .type = JSON_ABSENT };
+        return (struct json_value){ .type = JSON_ABSENT };
 }
 
 static void read_document(const struct inspect_input *in, enum mutation_surface surface, struct document *d) {
         struct json_value holder;
 
-        *d = (struct document) { .text = in->body, .root = json_root(in->body) };
+        *d = (struct document){ .text = in->body, .root = json_root(in->body) };
         d->labels = member_and_name(d->root, SLICE("Labels"), &d->labels_name);
         holder = d->root;
         if (surface != MUTATE_CONTAINER_CREATE)
@@ -104,7 +104,8 @@ static void read_document(const struct inspect_input *in, enum mutation_surface 
 
 /* ---- one rule on one model: true if it changed something; *ret_failure when it cannot apply ---- */
 
-static bool already_set(const struct model *m, const struct document *d, struct slice name, struct slice value, struct arena *a) {
+static bool already_set(const struct model *m, const struct document *d, struct slice name, struct slice value,
+                        struct arena *a) {
         struct json_iter it = json_iter_of(d->labels);
         struct json_value v;
         struct slice quoted;
@@ -118,8 +119,8 @@ static bool already_set(const struct model *m, const struct document *d, struct 
         return false;
 }
 
-static bool inject(const struct inspect_input *in, const struct document *d, struct model *m, const struct opt_inject_labels *rule,
-                   const char **ret_failure) {
+static bool inject(const struct inspect_input *in, const struct document *d, struct model *m,
+                   const struct opt_inject_labels *rule, const char **ret_failure) {
         const struct pmap_entry *labels = policy_list(in->policy, rule->labels, struct pmap_entry);
         bool changed = false;
 
@@ -128,7 +129,8 @@ static bool inject(const struct inspect_input *in, const struct document *d, str
                 return false;
         }
         for (uint32_t i = 0; i < rule->labels.n; i++) {
-                struct slice name = policy_str(in->policy, labels[i].key), value = policy_str(in->policy, labels[i].value);
+                struct slice name = policy_str(in->policy, labels[i].key),
+                             value = policy_str(in->policy, labels[i].value);
 
                 if (already_set(m, d, name, value, in->arena))
                         continue;
@@ -136,13 +138,14 @@ static bool inject(const struct inspect_input *in, const struct document *d, str
                         *ret_failure = "too many labels";
                         return false;
                 }
-                m->set[m->n_set++] = (struct label) { name, value };
+                m->set[m->n_set++] = (struct label){ name, value };
                 changed = true;
         }
         return changed;
 }
 
-static bool remap(const struct inspect_input *in, struct model *m, const struct opt_remap_image *rule, const char **ret_failure) {
+static bool remap(const struct inspect_input *in, struct model *m, const struct opt_remap_image *rule,
+                  const char **ret_failure) {
         struct slice from = policy_str(in->policy, rule->from), to = policy_str(in->policy, rule->to), current, result;
 
         if (m->image_type == JSON_ABSENT)
@@ -197,7 +200,7 @@ struct edits {
 
 /* Replaces `old`, a piece of the text; an empty piece is a place to insert at. */
 static void replace(struct edits *e, const struct document *d, struct slice old, struct slice new) {
-        e->at[e->n++] = (struct json_edit) { .at = (size_t) (old.at - d->text.at), .del = old.len, .insert = new };
+        e->at[e->n++] = (struct json_edit){ .at = (size_t) (old.at - d->text.at), .del = old.len, .insert = new };
 }
 
 static struct slice quote(struct arena *a, struct slice s) {
@@ -228,7 +231,8 @@ static void edit_labels(struct edits *e, const struct document *d, const struct 
                         continue;
                 }
                 name = quote(a, m->set[i].name);
-                new = arena_printf(a, "%.*s%s%.*s:%.*s", SLICE_ARG(new), new.len ? "," : "", SLICE_ARG(name), SLICE_ARG(value));
+                new = arena_printf(a, "%.*s%s%.*s:%.*s", SLICE_ARG(new), new.len ? "," : "", SLICE_ARG(name),
+                                   SLICE_ARG(value));
         }
         if (d->labels.type == JSON_OBJECT) {
                 if (!slice_eq(d->labels_name, SLICE("\"Labels\"")))
@@ -237,10 +241,12 @@ static void edit_labels(struct edits *e, const struct document *d, const struct 
                         new = arena_printf(a, ",%.*s", SLICE_ARG(new));
                 replace(e, d, slice_make(d->labels.text.at + d->labels.text.len - 1, 0), new);
         } else if (d->labels.type == JSON_NULL) {
-                replace(e, d, whole_member(d->labels_name, d->labels), arena_printf(a, "\"Labels\":{%.*s}", SLICE_ARG(new)));
+                replace(e, d, whole_member(d->labels_name, d->labels),
+                        arena_printf(a, "\"Labels\":{%.*s}", SLICE_ARG(new)));
         } else {
                 replace(e, d, slice_make(d->root.text.at + 1, 0),
-                        arena_printf(a, "\"Labels\":{%.*s}%s", SLICE_ARG(new), inspect_object_has_members(d->root) ? "," : ""));
+                        arena_printf(a, "\"Labels\":{%.*s}%s", SLICE_ARG(new),
+                                     inspect_object_has_members(d->root) ? "," : ""));
         }
 }
 
@@ -281,15 +287,17 @@ void inspect_mutate(const struct inspect_input *in, enum mutation_surface surfac
         size_t labels = 0;
         bool changed = false;
 
-        *ret = (struct inspect_result) { .outcome = INSPECT_PASS };
+        *ret = (struct inspect_result){ .outcome = INSPECT_PASS };
         if (json_validate(in->body, 0, MUTATION_DEPTH_MAX, in->arena, &e) < 0) {
                 refuse(in, ret, REASON_mutation_request_invalid, 400, NULL,
-                       arena_printf(in->arena, "the request body cannot be rewritten: %s at byte %zu", e.what, e.offset).at);
+                       arena_printf(in->arena, "the request body cannot be rewritten: %s at byte %zu", e.what, e.offset)
+                               .at);
                 return;
         }
         read_document(in, surface, &d);
         if (d.root.type != JSON_OBJECT) {
-                refuse(in, ret, REASON_mutation_request_invalid, 400, "", "the request body cannot be rewritten: it is no object");
+                refuse(in, ret, REASON_mutation_request_invalid, 400, "",
+                       "the request body cannot be rewritten: it is no object");
                 return;
         }
         for (uint32_t i = 0; i < list.n; i++)
@@ -309,11 +317,13 @@ void inspect_mutate(const struct inspect_input *in, enum mutation_surface surfac
                 if (rule->inject_labels.n) {
                         type = "inject_labels";
                         pointer = "/Labels";
-                        did = inject(in, &d, m, policy_list(in->policy, rule->inject_labels, struct opt_inject_labels), &failure);
+                        did = inject(in, &d, m, policy_list(in->policy, rule->inject_labels, struct opt_inject_labels),
+                                     &failure);
                 } else if (rule->remap_image.n) {
                         type = "remap_image";
                         pointer = surface == MUTATE_CONTAINER_CREATE ? "/Image" : "/TaskTemplate/ContainerSpec/Image";
-                        did = remap(in, m, policy_list(in->policy, rule->remap_image, struct opt_remap_image), &failure);
+                        did = remap(in, m, policy_list(in->policy, rule->remap_image, struct opt_remap_image),
+                                    &failure);
                 } else {
                         continue;
                 }
@@ -322,9 +332,14 @@ void inspect_mutate(const struct inspect_input *in, enum mutation_surface surfac
                                arena_printf(in->arena, "a mutation rule cannot apply: %s", failure).at);
                         return;
                 }
-                record.entries[record.n++] = (struct mutation_entry) {
-                        .id = policy_str(in->policy, rule->id), .type = type, .mode = mode,
-                        .outcome = failure ? "failed" : enforce ? did ? "applied" : "noop" : did ? "would_apply" : "would_noop",
+                record.entries[record.n++] = (struct mutation_entry){
+                        .id = policy_str(in->policy, rule->id),
+                        .type = type,
+                        .mode = mode,
+                        .outcome = failure   ? "failed"
+                                   : enforce ? did ? "applied" : "noop"
+                                   : did     ? "would_apply"
+                                             : "would_noop",
                 };
                 record.warn_rule = record.warn_rule || *mode == 'w';
                 changed = changed || (enforce && did);
@@ -333,7 +348,8 @@ void inspect_mutate(const struct inspect_input *in, enum mutation_surface surfac
         if (changed) {
                 ret->new_body = write_back(in, &d, &real);
                 if (json_validate(ret->new_body, 0, MUTATION_DEPTH_MAX, in->arena, &e) < 0) {
-                        refuse(in, ret, REASON_mutation_postcondition_failed, 500, NULL, "the rewritten request body is not well-formed");
+                        refuse(in, ret, REASON_mutation_postcondition_failed, 500, NULL,
+                               "the rewritten request body is not well-formed");
                         return;
                 }
                 ret->has_new_body = true;

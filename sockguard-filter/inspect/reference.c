@@ -2,8 +2,8 @@
 #include "inspect/common.h"
 
 /*
- * The weak grammar of image references (chapter 03, 3.3 and 11, item 9): what remapping accepts and the compiler checks.
- * Registry checks on pull and load have a grammar of their own.
+ * The weak grammar of image references (chapter 03, 3.3 and 11, item 9): what remapping accepts and the compiler
+ * checks. Registry checks on pull and load have a grammar of their own.
  */
 
 #define REPOSITORY_MIN 2u
@@ -29,7 +29,8 @@ static bool registry_valid(struct slice s) {
         for (size_t j = 0; j < s.len; j++) {
                 unsigned char c = (unsigned char) s.at[j];
 
-                if (c < 0x80 && !is_lower_or_digit((char) c) && !(c >= 'A' && c <= 'Z') && (c == 0 || !strchr(allowed, c)))
+                if (c < 0x80 && !is_lower_or_digit((char) c) && !(c >= 'A' && c <= 'Z') &&
+                    (c == 0 || !strchr(allowed, c)))
                         return false;
         }
         if (s.len && s.at[0] == '[') {

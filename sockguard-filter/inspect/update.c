@@ -2,8 +2,8 @@
 #include "inspect/common.h"
 
 /*
- * POST /containers/{id}/update (chapter 03, 6.1): what a client mentions at all needs its permission, whatever the value. The limits
- * that must remain in force are the guard's business (inspect/guard.c).
+ * POST /containers/{id}/update (chapter 03, 6.1): what a client mentions at all needs its permission, whatever the
+ * value. The limits that must remain in force are the guard's business (inspect/guard.c).
  */
 
 #define OPTION(key) "request_body.container_update." key
@@ -86,11 +86,15 @@ void inspect_container_update(const struct inspect_input *in, struct inspect_res
                 bool allowed;
                 const char *option, *what;
         } groups[GROUP_MAX_] = {
-                [PRIVILEGED] = { o->allow_privileged, OPTION("allow_privileged"), "changing privileges is not allowed" },
+                [PRIVILEGED] = { o->allow_privileged, OPTION("allow_privileged"),
+                                 "changing privileges is not allowed" },
                 [DEVICES] = { o->allow_all_devices, OPTION("allow_all_devices"), "changing devices is not allowed" },
-                [CAPABILITIES] = { o->allow_capabilities, OPTION("allow_capabilities"), "changing capabilities is not allowed" },
-                [RESTART] = { o->allow_restart_policy, OPTION("allow_restart_policy"), "changing the restart policy is not allowed" },
-                [RESOURCES] = { o->allow_resource_updates, OPTION("allow_resource_updates"), "changing resources is not allowed" },
+                [CAPABILITIES] = { o->allow_capabilities, OPTION("allow_capabilities"),
+                                   "changing capabilities is not allowed" },
+                [RESTART] = { o->allow_restart_policy, OPTION("allow_restart_policy"),
+                              "changing the restart policy is not allowed" },
+                [RESOURCES] = { o->allow_resource_updates, OPTION("allow_resource_updates"),
+                                "changing resources is not allowed" },
         };
         struct json_value host = json_member(in->json, SLICE("HostConfig"));
         struct mentions m = { 0 };
@@ -105,8 +109,8 @@ void inspect_container_update(const struct inspect_input *in, struct inspect_res
         collect(&m, json_member(host, SLICE("Resources")), "/HostConfig/Resources");
         for (size_t i = 0; i < GROUP_MAX_; i++)
                 if (m.of[i].object && !groups[i].allowed) {
-                        inspect_deny(in, r, inspect_under(in, m.of[i].object, json_name(m.of[i].name, in->arena)), m.of[i].value.text,
-                                     groups[i].option, "%s", groups[i].what);
+                        inspect_deny(in, r, inspect_under(in, m.of[i].object, json_name(m.of[i].name, in->arena)),
+                                     m.of[i].value.text, groups[i].option, "%s", groups[i].what);
                         return;
                 }
 }
@@ -115,8 +119,10 @@ void inspect_container_update(const struct inspect_input *in, struct inspect_res
 void inspect_libpod_update(const struct inspect_input *in, struct inspect_result *r) {
         const struct opt_container_update *o = &in->options->container_update;
 
-        if (o->allow_privileged && o->allow_all_devices && o->allow_capabilities && o->allow_restart_policy && o->allow_resource_updates &&
-            !o->require_memory_limit && !o->require_cpu_limit && !o->require_cpu_limit_hard && !o->require_pids_limit)
+        if (o->allow_privileged && o->allow_all_devices && o->allow_capabilities && o->allow_restart_policy &&
+            o->allow_resource_updates && !o->require_memory_limit && !o->require_cpu_limit &&
+            !o->require_cpu_limit_hard && !o->require_pids_limit)
                 return;
-        inspect_deny(in, r, NULL, SLICE(""), OPTION("allow_resource_updates"), "updating a container through the Podman API is not allowed");
+        inspect_deny(in, r, NULL, SLICE(""), OPTION("allow_resource_updates"),
+                     "updating a container through the Podman API is not allowed");
 }

@@ -3,8 +3,8 @@
  * What inspecting a create body costs: bench-inspect FILTER IMAGE.
  *
  *   1 MB     validation and all checks of a create, against cJSON parsing the same bytes into its tree and freeing it
- *   2 KB     a create through a filter, against the same bytes to an endpoint without an inspector, on kept-alive connections
- *            with a stand-in daemon behind, the two taken in turns
+ *   2 KB     a create through a filter, against the same bytes to an endpoint without an inspector, on kept-alive
+ * connections with a stand-in daemon behind, the two taken in turns
  *
  * IMAGE is a policy that allows all paths, with upstream.socket /tmp/bench-inspect.sock. Best of several runs.
  */
@@ -27,19 +27,30 @@
 /* A create body as the Docker command line sends it, filled up to about `size` bytes by its environment. */
 static char *create_body(size_t size, size_t *ret_len) {
         char *text = malloc(size + 4096);
-        size_t n = (size_t) sprintf(text, "%s", "{\"Hostname\":\"\",\"Domainname\":\"\",\"User\":\"1000\",\"AttachStdin\":false,\"AttachStdout\":true,\"AttachStderr\":true,"
-                                                "\"Tty\":false,\"OpenStdin\":false,\"StdinOnce\":false,\"Env\":[\"A=b\"");
+        size_t n = (size_t) sprintf(text, "%s",
+                                    "{\"Hostname\":\"\",\"Domainname\":\"\",\"User\":\"1000\",\"AttachStdin\":false,"
+                                    "\"AttachStdout\":true,\"AttachStderr\":true,"
+                                    "\"Tty\":false,\"OpenStdin\":false,\"StdinOnce\":false,\"Env\":[\"A=b\"");
 
         for (int i = 0; n + 1200 < size; i++)
-                n += (size_t) sprintf(text + n, ",\"VARIABLE_%d=some value of a usual length, with a \\\"quote\\\" now and then %d\"", i, i * 7);
+                n += (size_t) sprintf(
+                        text + n, ",\"VARIABLE_%d=some value of a usual length, with a \\\"quote\\\" now and then %d\"",
+                        i, i * 7);
         n += (size_t) sprintf(text + n, "%s",
-                              "],\"Cmd\":[\"sleep\",\"60\"],\"Image\":\"busybox:latest\",\"Volumes\":{},\"WorkingDir\":\"\",\"Entrypoint\":null,\"OnBuild\":null,"
-                              "\"Labels\":{\"com.example.team\":\"x\",\"com.docker.compose.project\":\"p\"},\"HostConfig\":{\"Binds\":null,\"ContainerIDFile\":\"\","
-                              "\"LogConfig\":{\"Type\":\"\",\"Config\":{}},\"NetworkMode\":\"default\",\"PortBindings\":{\"80/tcp\":[{\"HostIp\":\"\",\"HostPort\":\"8080\"}]},"
-                              "\"RestartPolicy\":{\"Name\":\"no\",\"MaximumRetryCount\":0},\"AutoRemove\":false,\"VolumeDriver\":\"\",\"VolumesFrom\":null,\"CapAdd\":null,"
-                              "\"CapDrop\":[\"ALL\"],\"Dns\":[],\"DnsOptions\":[],\"DnsSearch\":[],\"ExtraHosts\":null,\"GroupAdd\":null,\"IpcMode\":\"\",\"Links\":null,"
-                              "\"PidMode\":\"\",\"Privileged\":false,\"PublishAllPorts\":false,\"ReadonlyRootfs\":false,\"SecurityOpt\":null,\"UTSMode\":\"\",\"ShmSize\":0,"
-                              "\"CpuShares\":0,\"Memory\":67108864,\"NanoCpus\":0,\"CgroupParent\":\"\",\"Devices\":[],\"PidsLimit\":100,\"Ulimits\":null,\"MaskedPaths\":null,"
+                              "],\"Cmd\":[\"sleep\",\"60\"],\"Image\":\"busybox:latest\",\"Volumes\":{},\"WorkingDir\":"
+                              "\"\",\"Entrypoint\":null,\"OnBuild\":null,"
+                              "\"Labels\":{\"com.example.team\":\"x\",\"com.docker.compose.project\":\"p\"},"
+                              "\"HostConfig\":{\"Binds\":null,\"ContainerIDFile\":\"\","
+                              "\"LogConfig\":{\"Type\":\"\",\"Config\":{}},\"NetworkMode\":\"default\","
+                              "\"PortBindings\":{\"80/tcp\":[{\"HostIp\":\"\",\"HostPort\":\"8080\"}]},"
+                              "\"RestartPolicy\":{\"Name\":\"no\",\"MaximumRetryCount\":0},\"AutoRemove\":false,"
+                              "\"VolumeDriver\":\"\",\"VolumesFrom\":null,\"CapAdd\":null,"
+                              "\"CapDrop\":[\"ALL\"],\"Dns\":[],\"DnsOptions\":[],\"DnsSearch\":[],\"ExtraHosts\":null,"
+                              "\"GroupAdd\":null,\"IpcMode\":\"\",\"Links\":null,"
+                              "\"PidMode\":\"\",\"Privileged\":false,\"PublishAllPorts\":false,\"ReadonlyRootfs\":"
+                              "false,\"SecurityOpt\":null,\"UTSMode\":\"\",\"ShmSize\":0,"
+                              "\"CpuShares\":0,\"Memory\":67108864,\"NanoCpus\":0,\"CgroupParent\":\"\",\"Devices\":[],"
+                              "\"PidsLimit\":100,\"Ulimits\":null,\"MaskedPaths\":null,"
                               "\"ReadonlyPaths\":null},\"NetworkingConfig\":{\"EndpointsConfig\":{}}}");
         *ret_len = n;
         return text;
@@ -72,8 +83,9 @@ static int bench_large(void) {
                 cJSON_Delete(tree);
                 cjson = best_of(cjson, from);
         }
-        printf("1 MB create: inspected %.2f ms (%.0f MB/s), cJSON %.2f ms (%.0f MB/s): %.2f of its throughput\n", (double) ours / 1e6, (double) n * 1e3 / (double) ours,
-               (double) cjson / 1e6, (double) n * 1e3 / (double) cjson, (double) cjson / (double) ours);
+        printf("1 MB create: inspected %.2f ms (%.0f MB/s), cJSON %.2f ms (%.0f MB/s): %.2f of its throughput\n",
+               (double) ours / 1e6, (double) n * 1e3 / (double) ours, (double) cjson / 1e6,
+               (double) n * 1e3 / (double) cjson, (double) cjson / (double) ours);
         free(text);
         return cjson * 2 < ours;
 }
@@ -81,7 +93,8 @@ static int bench_large(void) {
 /* ---- 2 KB through a filter ---- */
 
 static void stand_in(int listener) {
-        static const char answer[] = "HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: 12\r\n\r\n{\"Id\":\"abc\"}";
+        static const char answer[] =
+                "HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: 12\r\n\r\n{\"Id\":\"abc\"}";
         static char buffer[65536];
 
         for (;;) {
@@ -95,7 +108,8 @@ static void stand_in(int listener) {
                         continue;
                 }
                 for (;;) {
-                        char *end = memmem(buffer, have, "\r\n\r\n", 4), *length = end ? memmem(buffer, (size_t) (end - buffer), "ontent-Length: ", 15) : NULL;
+                        char *end = memmem(buffer, have, "\r\n\r\n", 4),
+                             *length = end ? memmem(buffer, (size_t) (end - buffer), "ontent-Length: ", 15) : NULL;
                         size_t want = length ? (size_t) (end + 4 - buffer) + strtoul(length + 15, NULL, 10) : SIZE_MAX;
                         ssize_t r;
 
@@ -161,7 +175,10 @@ static uint64_t exchange_once(int fd, const char *request, size_t n) {
 
 static uint64_t run(int fd, const char *path, const char *body, size_t n_body) {
         char request[8192];
-        int head = snprintf(request, sizeof(request), "POST %s HTTP/1.1\r\nHost: d\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n", path, n_body);
+        int head =
+                snprintf(request, sizeof(request),
+                         "POST %s HTTP/1.1\r\nHost: d\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
+                         path, n_body);
         uint64_t sum = 0;
 
         memcpy(request + head, body, n_body);
@@ -196,7 +213,8 @@ static int bench_small(const char *filter, const char *image) {
         close(fd);
         kill(daemon, SIGTERM);
         unlink(UPSTREAM);
-        printf("%zu byte create: inspected %.1f us, relayed %.1f us: %.2f times\n", n, (double) inspected / 1e3, (double) relayed / 1e3, (double) inspected / (double) relayed);
+        printf("%zu byte create: inspected %.1f us, relayed %.1f us: %.2f times\n", n, (double) inspected / 1e3,
+               (double) relayed / 1e3, (double) inspected / (double) relayed);
         free(body);
         return (double) inspected > 1.3 * (double) relayed;
 }

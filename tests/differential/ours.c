@@ -5,8 +5,9 @@
 #include "base/json.h"
 
 /*
- * The other half of oracle.go: the same texts, the same answers. A text that we refuse for what Docker's decoder accepts (duplicate names, NUL,
- * invalid UTF-8, too many elements) is "refused: why", which the driver accepts only where the text has it.
+ * The other half of oracle.go: the same texts, the same answers. A text that we refuse for what Docker's decoder
+ * accepts (duplicate names, NUL, invalid UTF-8, too many elements) is "refused: why", which the driver accepts only
+ * where the text has it.
  */
 
 struct leaf {
@@ -77,7 +78,8 @@ static void answer(struct slice text) {
 
         arena_init(&a, 64u << 20, NULL);
         if (json_validate(text, 0, JSON_DEPTH_MAX, &a, &e) < 0) {
-                bool lenient = json_validate(text, JSON_ALLOW_NUL | JSON_ALLOW_BAD_UTF8 | JSON_ALLOW_DUPLICATES, JSON_DEPTH_MAX, &a, NULL) == 0;
+                bool lenient = json_validate(text, JSON_ALLOW_NUL | JSON_ALLOW_BAD_UTF8 | JSON_ALLOW_DUPLICATES,
+                                             JSON_DEPTH_MAX, &a, NULL) == 0;
 
                 printf(lenient ? "refused: %s\n" : "invalid\n", e.what);
                 arena_free(&a);

@@ -3,29 +3,51 @@
 #include "tests/unit/inspect.h"
 
 /*
- * Inspectors of JSON bodies, by all their rows: the first byte chooses the row, the rest is the body. Whatever comes in, a verdict
- * comes out, a denial has a reason, and under a policy that opens nothing no body gets a privileged container, however it is spelled.
+ * Inspectors of JSON bodies, by all their rows: the first byte chooses the row, the rest is the body. Whatever comes
+ * in, a verdict comes out, a denial has a reason, and under a policy that opens nothing no body gets a privileged
+ * container, however it is spelled.
  */
 static const char policy_text[] =
         "request_body:\n"
-        "  container_create: {allowed_bind_mounts: [/data], require_no_new_privileges: true, restrict_namespace_sharing: true,\n"
+        "  container_create: {allowed_bind_mounts: [/data], require_no_new_privileges: true, "
+        "restrict_namespace_sharing: true,\n"
         "    allowed_seccomp_profiles: [default], deny_selinux_disable: true, required_labels: [team],\n"
-        "    allowed_device_requests: [{driver: nvidia, allowed_capabilities: [[gpu]]}], allowed_device_cgroup_rules: ['c 1:* rwm']}\n"
+        "    allowed_device_requests: [{driver: nvidia, allowed_capabilities: [[gpu]]}], allowed_device_cgroup_rules: "
+        "['c 1:* rwm']}\n"
         "  exec: {allowed_commands: [[id, '**']], allowed_env_vars: [A], allowed_env_values: [A=1]}\n"
         "mutations: {rules: [{id: a, surfaces: [container_create], inject_labels: {labels: {team: x}}},\n"
-        "  {id: b, mode: warn, surfaces: [container_create], remap_image: {match: prefix, from: docker.io/, to: r.io/}}]}\n";
+        "  {id: b, mode: warn, surfaces: [container_create], remap_image: {match: prefix, from: docker.io/, to: "
+        "r.io/}}]}\n";
 
 static const char *const paths[] = {
-        "/containers/create",    "/containers/x/update", "/containers/x/exec",   "/containers/x/start", "/volumes/create",     "/networks/create",
-        "/networks/x/connect",   "/secrets/create",      "/configs/create",      "/services/create",    "/services/x/update",  "/swarm/init",
-        "/swarm/join",           "/swarm/update",        "/nodes/x/update",      "/plugins/x/set",      "/libpod/containers/create",
-        "/libpod/pods/create",   "/libpod/volumes/create", "/libpod/networks/create", "/networks/x/disconnect",
+        "/containers/create",
+        "/containers/x/update",
+        "/containers/x/exec",
+        "/containers/x/start",
+        "/volumes/create",
+        "/networks/create",
+        "/networks/x/connect",
+        "/secrets/create",
+        "/configs/create",
+        "/services/create",
+        "/services/x/update",
+        "/swarm/init",
+        "/swarm/join",
+        "/swarm/update",
+        "/nodes/x/update",
+        "/plugins/x/set",
+        "/libpod/containers/create",
+        "/libpod/pods/create",
+        "/libpod/volumes/create",
+        "/libpod/networks/create",
+        "/networks/x/disconnect",
 };
 
 static bool is_privileged(struct slice body) {
         struct json_value host = json_member(json_root(body), SLICE("HostConfig"));
 
-        return json_member(host, SLICE("Privileged")).type == JSON_TRUE || json_member(json_root(body), SLICE("Privileged")).type == JSON_TRUE;
+        return json_member(host, SLICE("Privileged")).type == JSON_TRUE ||
+               json_member(json_root(body), SLICE("Privileged")).type == JSON_TRUE;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -55,7 +77,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         inspect_mutate(&in, MUTATE_CONTAINER_CREATE, &r, &record);
         if (r.outcome == INSPECT_PASS) {
                 struct slice after = r.has_new_body ? r.new_body : body;
-                struct json_value label = json_member_exact(json_member(json_root(after), SLICE("Labels")), SLICE("team"));
+                struct json_value label =
+                        json_member_exact(json_member(json_root(after), SLICE("Labels")), SLICE("team"));
 
                 FUZZ_ASSERT(json_validate(after, 0, JSON_DEPTH_MAX, &judge_.arena, NULL) == 0);
                 FUZZ_ASSERT(label.type == JSON_STRING && slice_eq(json_string(label, &judge_.arena), SLICE("x")));

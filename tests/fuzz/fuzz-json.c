@@ -3,8 +3,8 @@
 #include "tests/fuzz/fuzz.h"
 
 /*
- * What was validated can be walked, decoded and edited without a further look at its syntax; what the walk finds is what look-up
- * finds; and a text that is refused for a duplicate only is fine when duplicates are allowed.
+ * What was validated can be walked, decoded and edited without a further look at its syntax; what the walk finds is
+ * what look-up finds; and a text that is refused for a duplicate only is fine when duplicates are allowed.
  */
 
 struct leaf {
@@ -26,9 +26,12 @@ struct tree {
 };
 
 static const struct json_field leaf_fields[] = {
-        JSON_FIELD(struct leaf, text, "Text", JSON_K_STRING),    JSON_FIELD(struct leaf, number, "Number", JSON_K_INT64),
-        JSON_FIELD(struct leaf, flag, "Flag", JSON_K_BOOL),      JSON_FIELD(struct leaf, list, "List", JSON_K_STRINGS),
-        JSON_FIELD(struct leaf, map, "Labels", JSON_K_STRING_MAP), JSON_FIELD(struct leaf, maybe, "Maybe", JSON_K_OPT_INT64),
+        JSON_FIELD(struct leaf, text, "Text", JSON_K_STRING),
+        JSON_FIELD(struct leaf, number, "Number", JSON_K_INT64),
+        JSON_FIELD(struct leaf, flag, "Flag", JSON_K_BOOL),
+        JSON_FIELD(struct leaf, list, "List", JSON_K_STRINGS),
+        JSON_FIELD(struct leaf, map, "Labels", JSON_K_STRING_MAP),
+        JSON_FIELD(struct leaf, maybe, "Maybe", JSON_K_OPT_INT64),
 };
 
 static const struct json_field tree_fields[] = {
@@ -83,9 +86,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                         (void) json_validate(text, JSON_ALLOW_DUPLICATES, JSON_DEPTH_MAX, &a, NULL);
         } else {
                 struct json_value root = json_root(text);
-                struct json_edit edit = { .at = (size_t) (root.text.at - text.at), .del = root.text.len, .insert = SLICE("null") };
+                struct json_edit edit = { .at = (size_t) (root.text.at - text.at),
+                                          .del = root.text.len,
+                                          .insert = SLICE("null") };
 
-                FUZZ_ASSERT(json_validate(text, JSON_ALLOW_NUL | JSON_ALLOW_BAD_UTF8 | JSON_ALLOW_DUPLICATES, JSON_DEPTH_MAX, &a, NULL) == 0);
+                FUZZ_ASSERT(json_validate(text, JSON_ALLOW_NUL | JSON_ALLOW_BAD_UTF8 | JSON_ALLOW_DUPLICATES,
+                                          JSON_DEPTH_MAX, &a, NULL) == 0);
                 (void) walk(root, text, &a, 64);
                 (void) JSON_DECODE(root, tree_fields, &tree, &a, NULL);
                 FUZZ_ASSERT(json_validate(json_apply_edits(text, &edit, 1, &a), 0, 1, &a, NULL) == 0);

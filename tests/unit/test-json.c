@@ -48,7 +48,8 @@ static void one_value_and_nothing_else(void) {
 }
 
 static void numbers_follow_the_grammar(void) {
-        static const char *const bad[] = { "01", "+1", "1.", ".5", "1e", "1e+", "-", "--1", "0x1", "1.e1", "Infinity", "NaN" };
+        static const char *const bad[] = { "01", "+1",  "1.",  ".5",   "1e",       "1e+",
+                                           "-",  "--1", "0x1", "1.e1", "Infinity", "NaN" };
 
         for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
                 CHECK(strcmp(verdict(slice_of(bad[i])), "ok") != 0);
@@ -164,7 +165,8 @@ static void strings_are_decoded(void) {
         CHECK_STR(json_name(SLICE("\"plain\""), &arena), "plain");
         CHECK_STR(json_name(SLICE("\"\\ud83d\\ude00\""), &arena), "\xf0\x9f\x98\x80");
         CHECK_STR(json_name(SLICE("\"\\ud83dx\\ude00\""), &arena), "\xef\xbf\xbdx\xef\xbf\xbd");
-        CHECK_STR(json_name(SLICE("\"\\ud83d\\u0041\""), &arena), "\xef\xbf\xbd" "A");
+        CHECK_STR(json_name(SLICE("\"\\ud83d\\u0041\""), &arena), "\xef\xbf\xbd"
+                                                                  "A");
         CHECK_STR(json_name(SLICE("\"\xff\\n\""), &arena), "\xef\xbf\xbd\n");
         CHECK_SLICE(json_name(SLICE("\"a\\u0000b\""), &arena), SLICE("a\0b"));
 }
@@ -174,10 +176,18 @@ static void integers_are_digits_in_range(void) {
                 const char *text;
                 bool i, u;
         } rows[] = {
-                { "0", true, true }, { "-0", true, false }, { "1.0", false, false }, { "1e9", false, false },
-                { "9223372036854775807", true, true }, { "9223372036854775808", false, true }, { "-9223372036854775808", true, false },
-                { "-9223372036854775809", false, false }, { "18446744073709551615", false, true }, { "18446744073709551616", false, false },
-                { "\"1\"", false, false }, { "true", false, false },
+                { "0", true, true },
+                { "-0", true, false },
+                { "1.0", false, false },
+                { "1e9", false, false },
+                { "9223372036854775807", true, true },
+                { "9223372036854775808", false, true },
+                { "-9223372036854775808", true, false },
+                { "-9223372036854775809", false, false },
+                { "18446744073709551615", false, true },
+                { "18446744073709551616", false, false },
+                { "\"1\"", false, false },
+                { "true", false, false },
         };
 
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -233,7 +243,7 @@ static const struct json_field outer_fields[] = {
 
 static int decode(struct slice text, struct outer *ret, struct json_decode_error *e) {
         CHECK_STR(slice_of(verdict(text)), "ok");
-        *ret = (struct outer) { 0 };
+        *ret = (struct outer){ 0 };
         return JSON_DECODE(json_root(text), outer_fields, ret, &arena, e);
 }
 
@@ -242,10 +252,16 @@ static void known_members_are_decoded_and_unknown_ones_skipped(void) {
         struct outer o;
         struct inner *in;
 
-        CHECK_INT(decode(SLICE("{\"skip\":{\"Text\":[1,{\"a\":\"}\"}]},\"TEXT\":\"t\\n\", \"flag\" : true ,\"Number\":-7,\"Maybe\":0,"
-                               "\"List\":[\"a\",null , \"\"],\"Map\":{\"k\":\"v\",\"K2\":null},\"Inner\":{\"word\":\"w\",\"Lists\":[[\"x\"],null,[]]},"
-                               "\"Pointer\":{},\"Inners\":[null,{\"Word\":\"2\"}],\"ByName\":{\"n\":null,\"m\":{\"Word\":\"3\"}},"
-                               "\"Any\":5,\"Array\":[1]}"), &o, &e), 0);
+        CHECK_INT(decode(SLICE("{\"skip\":{\"Text\":[1,{\"a\":\"}\"}]},\"TEXT\":\"t\\n\", \"flag\" : true "
+                               ",\"Number\":-7,\"Maybe\":0,"
+                               "\"List\":[\"a\",null , "
+                               "\"\"],\"Map\":{\"k\":\"v\",\"K2\":null},\"Inner\":{\"word\":\"w\",\"Lists\":[[\"x\"],"
+                               "null,[]]},"
+                               "\"Pointer\":{},\"Inners\":[null,{\"Word\":\"2\"}],\"ByName\":{\"n\":null,\"m\":{"
+                               "\"Word\":\"3\"}},"
+                               "\"Any\":5,\"Array\":[1]}"),
+                         &o, &e),
+                  0);
         CHECK_STR(o.text, "t\n");
         CHECK(o.flag);
         CHECK_INT(o.number, -7);
@@ -274,8 +290,11 @@ static void known_members_are_decoded_and_unknown_ones_skipped(void) {
 static void null_leaves_scalars_and_clears_lists(void) {
         struct outer o;
 
-        CHECK_INT(decode(SLICE("{\"Text\":null,\"Flag\":null,\"Number\":null,\"Maybe\":null,\"List\":null,\"Map\":null,\"Inner\":null,"
-                               "\"Pointer\":null,\"Inners\":null,\"ByName\":null,\"Any\":null,\"Array\":null}"), &o, NULL), 0);
+        CHECK_INT(decode(SLICE("{\"Text\":null,\"Flag\":null,\"Number\":null,\"Maybe\":null,\"List\":null,\"Map\":null,"
+                               "\"Inner\":null,"
+                               "\"Pointer\":null,\"Inners\":null,\"ByName\":null,\"Any\":null,\"Array\":null}"),
+                         &o, NULL),
+                  0);
         CHECK(!o.maybe.set && !o.list.set && !o.map.set && !o.pointer && !o.inners.set);
         CHECK_INT(o.any.type, JSON_NULL);
         CHECK_INT(o.array.type, JSON_ABSENT);
@@ -343,9 +362,11 @@ static void edits_are_splices(void) {
         CHECK_STR(json_pointer(&arena, SLICE("/x"), SLICE("a~b/c")), "/x/a~0b~1c");
 }
 
-CHECK_MAIN(CHECK_TEST(one_value_and_nothing_else), CHECK_TEST(numbers_follow_the_grammar), CHECK_TEST(strings_are_strict),
-           CHECK_TEST(depth_is_bounded), CHECK_TEST(duplicates_are_found_exact_and_folded),
-           CHECK_TEST(data_maps_only_know_exact_duplicates), CHECK_TEST(a_hundred_thousand_names_cost_little),
-           CHECK_TEST(members_are_found_by_folding), CHECK_TEST(strings_are_decoded), CHECK_TEST(integers_are_digits_in_range),
-           CHECK_TEST(known_members_are_decoded_and_unknown_ones_skipped), CHECK_TEST(null_leaves_scalars_and_clears_lists),
-           CHECK_TEST(a_wrong_type_is_reported_with_its_pointer), CHECK_TEST(memory_is_bounded_by_the_text), CHECK_TEST(edits_are_splices))
+CHECK_MAIN(CHECK_TEST(one_value_and_nothing_else), CHECK_TEST(numbers_follow_the_grammar),
+           CHECK_TEST(strings_are_strict), CHECK_TEST(depth_is_bounded),
+           CHECK_TEST(duplicates_are_found_exact_and_folded), CHECK_TEST(data_maps_only_know_exact_duplicates),
+           CHECK_TEST(a_hundred_thousand_names_cost_little), CHECK_TEST(members_are_found_by_folding),
+           CHECK_TEST(strings_are_decoded), CHECK_TEST(integers_are_digits_in_range),
+           CHECK_TEST(known_members_are_decoded_and_unknown_ones_skipped),
+           CHECK_TEST(null_leaves_scalars_and_clears_lists), CHECK_TEST(a_wrong_type_is_reported_with_its_pointer),
+           CHECK_TEST(memory_is_bounded_by_the_text), CHECK_TEST(edits_are_splices))

@@ -14,7 +14,7 @@ static const char *mutate(const char *body) {
         for (size_t i = 0; i < n; i++)
                 text[i] = body[i] == '\'' ? '"' : body[i];
         in = judge_input(HTTP_POST, "/containers/create", slice_make(text, n));
-        record = (struct mutation_record) { 0 };
+        record = (struct mutation_record){ 0 };
         CHECK_INT(inspect_mutation_surface(in.policy, in.method, in.path), MUTATE_CONTAINER_CREATE);
         inspect_mutate(&in, MUTATE_CONTAINER_CREATE, &r, &record);
         if (r.outcome != INSPECT_PASS)
@@ -32,7 +32,8 @@ static const char *mutate(const char *body) {
 #define CHECK_MUTATE(body, want) CHECK_STR(slice_of(mutate(body)), want)
 
 static void labels_are_spliced_in(void) {
-        judge_policy("mutations: {rules: [{id: a, surfaces: [container_create], inject_labels: {labels: {k: v, K2: '<'}}}]}");
+        judge_policy("mutations: {rules: [{id: a, surfaces: [container_create], inject_labels: {labels: {k: v, K2: "
+                     "'<'}}}]}");
         CHECK_MUTATE("{ 'Image':'x' , 'n':1.50 }", "{'Labels':{'K2':'\\u003c','k':'v'}, 'Image':'x' , 'n':1.50 }");
         CHECK_MUTATE("{}", "{'Labels':{'K2':'\\u003c','k':'v'}}");
         CHECK_MUTATE("{'a':1,'labels' : null }", "{'a':1,'Labels':{'K2':'\\u003c','k':'v'} }");
@@ -44,8 +45,10 @@ static void labels_are_spliced_in(void) {
 }
 
 static void images_are_remapped(void) {
-        judge_policy("mutations: {rules: [{id: a, surfaces: [container_create], remap_image: {match: exact, from: 'nginx:1', to: 'r.io/nginx:1'}},"
-                     "{id: b, surfaces: [container_create], remap_image: {match: prefix, from: docker.io/, to: r.io/}}]}");
+        judge_policy(
+                "mutations: {rules: [{id: a, surfaces: [container_create], remap_image: {match: exact, from: "
+                "'nginx:1', to: 'r.io/nginx:1'}},"
+                "{id: b, surfaces: [container_create], remap_image: {match: prefix, from: docker.io/, to: r.io/}}]}");
         CHECK_MUTATE("{'image':' nginx:1 ','x':1e2}", "{'Image':'r.io/nginx:1','x':1e2}");
         CHECK_MUTATE("{'Image':'docker.io/a/bc'}", "{'Image':'r.io/a/bc'}");
         CHECK_MUTATE("{'Image':'docker.io/B'}", "400 mutation_apply_failed");
@@ -58,9 +61,11 @@ static void images_are_remapped(void) {
 }
 
 static void shadow_rules_change_nothing_and_see_the_original(void) {
-        judge_policy("mutations: {rules: [{id: a, surfaces: [container_create], remap_image: {match: exact, from: 'aa', to: 'bb'}},"
-                     "{id: b, mode: warn, surfaces: [container_create], remap_image: {match: exact, from: 'bb', to: 'cc'}},"
-                     "{id: c, mode: audit, surfaces: [container_create], inject_labels: {labels: {k: v}}}]}");
+        judge_policy(
+                "mutations: {rules: [{id: a, surfaces: [container_create], remap_image: {match: exact, from: 'aa', to: "
+                "'bb'}},"
+                "{id: b, mode: warn, surfaces: [container_create], remap_image: {match: exact, from: 'bb', to: 'cc'}},"
+                "{id: c, mode: audit, surfaces: [container_create], inject_labels: {labels: {k: v}}}]}");
         CHECK_MUTATE("{'Image':'aa','Labels':5}", "{'Image':'bb','Labels':5}");
         CHECK(record.changed && record.warn_rule);
         CHECK_STR(slice_of(record.entries[0].outcome), "applied");
@@ -72,7 +77,9 @@ static void shadow_rules_change_nothing_and_see_the_original(void) {
 }
 
 static void unusable_documents_are_refused(void) {
-        static const char *const bad[] = { "[]", "null", "{", "{'a':1,'a':1}", "{'Labels':{'a':'1','a':'1'}}", "{} x", "'x'", "{'a':'\\u0000'}" };
+        static const char *const bad[] = {
+                "[]", "null", "{", "{'a':1,'a':1}", "{'Labels':{'a':'1','a':'1'}}", "{} x", "'x'", "{'a':'\\u0000'}"
+        };
         static char deep[300];
 
         judge_policy("mutations: {rules: [{id: a, surfaces: [container_create], inject_labels: {labels: {k: v}}}]}");
@@ -91,9 +98,24 @@ static void references_follow_the_weak_grammar(void) {
                 const char *text;
                 bool valid;
         } rows[] = {
-                { "busybox", true }, { "a", false }, { "Busybox", false }, { "ab:Tag_1.-", true }, { "ab:", false }, { "reg.io/ab", true }, { "http://reg.io/ab", true },
-                { "reg..io/ab", true }, { "u@reg.io/ab", false }, { "a%67.io/ab", false }, { "[::1]:5000/ab", true }, { "[::1/ab", false }, { ":5000/ab", true }, { "reg.io:x/ab", false },
-                { "reg.io:/ab", true }, { "localhost/ab", true }, { "LOCALHOST/ab", false }, { "", false },
+                { "busybox", true },
+                { "a", false },
+                { "Busybox", false },
+                { "ab:Tag_1.-", true },
+                { "ab:", false },
+                { "reg.io/ab", true },
+                { "http://reg.io/ab", true },
+                { "reg..io/ab", true },
+                { "u@reg.io/ab", false },
+                { "a%67.io/ab", false },
+                { "[::1]:5000/ab", true },
+                { "[::1/ab", false },
+                { ":5000/ab", true },
+                { "reg.io:x/ab", false },
+                { "reg.io:/ab", true },
+                { "localhost/ab", true },
+                { "LOCALHOST/ab", false },
+                { "", false },
                 { "ab@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", true },
                 { "ab:1@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", true },
                 { "ab@sha256:0123456789ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef", false },
@@ -106,5 +128,6 @@ static void references_follow_the_weak_grammar(void) {
                 }
 }
 
-CHECK_MAIN(CHECK_TEST(labels_are_spliced_in), CHECK_TEST(images_are_remapped), CHECK_TEST(shadow_rules_change_nothing_and_see_the_original),
-           CHECK_TEST(unusable_documents_are_refused), CHECK_TEST(references_follow_the_weak_grammar))
+CHECK_MAIN(CHECK_TEST(labels_are_spliced_in), CHECK_TEST(images_are_remapped),
+           CHECK_TEST(shadow_rules_change_nothing_and_see_the_original), CHECK_TEST(unusable_documents_are_refused),
+           CHECK_TEST(references_follow_the_weak_grammar))

@@ -3,8 +3,9 @@
 #include "check.h"
 
 static void decode_refuses_overlong_forms_surrogates_and_stray_bytes(void) {
-        static const char *const bad[] = { "\xc0\x80", "\xc1\xbf", "\xe0\x80\x80", "\xed\xa0\x80", "\xf0\x80\x80\x80", "\xf4\x90\x80\x80",
-                                           "\x80", "\xff", "\xe2\x82", "\xf5\x80\x80\x80" };
+        static const char *const bad[] = { "\xc0\x80",         "\xc1\xbf",         "\xe0\x80\x80", "\xed\xa0\x80",
+                                           "\xf0\x80\x80\x80", "\xf4\x90\x80\x80", "\x80",         "\xff",
+                                           "\xe2\x82",         "\xf5\x80\x80\x80" };
         uint32_t cp = 0;
 
         for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
@@ -29,10 +30,12 @@ static void encode_is_the_inverse_of_decode(void) {
 }
 
 static void trim_drops_every_white_space_of_unicode(void) {
-        CHECK_STR(unicode_trim(SLICE(" \t\n\v\f\r\xc2\x85\xc2\xa0\xe1\x9a\x80\xe2\x80\x80\xe2\x80\x8a\xe2\x80\xa8\xe2\x80\xa9\xe2\x80\xaf"
-                                     "\xe2\x81\x9f\xe3\x80\x80x y\xe3\x80\x80\xc2\xa0 ")), "x y");
+        CHECK_STR(unicode_trim(SLICE(" \t\n\v\f\r\xc2\x85\xc2\xa0\xe1\x9a\x80\xe2\x80\x80\xe2\x80\x8a\xe2\x80\xa8\xe2"
+                                     "\x80\xa9\xe2\x80\xaf"
+                                     "\xe2\x81\x9f\xe3\x80\x80x y\xe3\x80\x80\xc2\xa0 ")),
+                  "x y");
         CHECK_STR(unicode_trim(SLICE("\xe2\x80\x8bx")), "\xe2\x80\x8bx"); /* zero width space is none */
-        CHECK_STR(unicode_trim(SLICE(" \xa0")), "\xa0"); /* a stray byte is itself */
+        CHECK_STR(unicode_trim(SLICE(" \xa0")), "\xa0");                  /* a stray byte is itself */
         CHECK_INT(unicode_trim(SLICE("  ")).len, 0);
         CHECK_INT(unicode_trim(SLICE("")).len, 0);
 }
@@ -63,14 +66,20 @@ static void case_mappings_are_simple_ones(void) {
         struct arena a;
 
         arena_init(&a, 1 << 16, NULL);
-        CHECK_STR(unicode_lower(&a, SLICE("\xe2\x84\xaa\xc4\xb0" "A\xc3\x89")), "kia\xc3\xa9");
+        CHECK_STR(unicode_lower(&a, SLICE("\xe2\x84\xaa\xc4\xb0"
+                                          "A\xc3\x89")),
+                  "kia\xc3\xa9");
         CHECK_STR(unicode_upper(&a, SLICE("\xc5\xbf\xc4\xb1z\xc3\x9f")), "SIZ\xc3\x9f");
         CHECK_STR(unicode_upper(&a, SLICE("\xc9\x90")), "\xe2\xb1\xaf"); /* grows from two bytes to three */
         CHECK_STR(unicode_lower(&a, SLICE("plain")), "plain");
-        CHECK_STR(unicode_lower(&a, SLICE("\xff" "A")), "\xff" "a");
+        CHECK_STR(unicode_lower(&a, SLICE("\xff"
+                                          "A")),
+                  "\xff"
+                  "a");
         arena_free(&a);
 }
 
-CHECK_MAIN(CHECK_TEST(decode_refuses_overlong_forms_surrogates_and_stray_bytes), CHECK_TEST(encode_is_the_inverse_of_decode),
-           CHECK_TEST(trim_drops_every_white_space_of_unicode), CHECK_TEST(fields_split_on_white_space),
-           CHECK_TEST(folding_knows_the_long_s_and_the_kelvin_sign), CHECK_TEST(case_mappings_are_simple_ones))
+CHECK_MAIN(CHECK_TEST(decode_refuses_overlong_forms_surrogates_and_stray_bytes),
+           CHECK_TEST(encode_is_the_inverse_of_decode), CHECK_TEST(trim_drops_every_white_space_of_unicode),
+           CHECK_TEST(fields_split_on_white_space), CHECK_TEST(folding_knows_the_long_s_and_the_kelvin_sign),
+           CHECK_TEST(case_mappings_are_simple_ones))
