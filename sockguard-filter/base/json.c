@@ -235,9 +235,11 @@ static int check_duplicates(struct validator *v) {
 static bool is_data_map(const char *quoted, const char *end) {
         static const struct slice maps[] = {
 #define MAP(name) { name, sizeof(name) - 1 }
-                MAP("labels"),     MAP("annotations"), MAP("volumes"), MAP("exposedports"),       MAP("portbindings"),
-                MAP("sysctls"),    MAP("storageopt"),  MAP("tmpfs"),   MAP("endpointsconfig"),    MAP("options"),
-                MAP("driveropts"), MAP("opts"),        MAP("config"),  MAP("auxiliaryaddresses"),
+                /* clang-format off */
+                MAP("labels"), MAP("annotations"), MAP("volumes"), MAP("exposedports"), MAP("portbindings"),
+                MAP("sysctls"), MAP("storageopt"), MAP("tmpfs"), MAP("endpointsconfig"), MAP("options"),
+                MAP("driveropts"), MAP("opts"), MAP("config"), MAP("auxiliaryaddresses"),
+        /* clang-format on */
 #undef MAP
         };
         struct slice name = slice_make(quoted, (size_t) (end - quoted));

@@ -18,8 +18,8 @@
  * and gets the request; its answer is put into words.
  */
 
-#define REQUEST_MAX (64u * 1024 * 1024) /* bytes: more than any body that is inspected in memory, and room for a head \
-                                         */
+/* Bytes: more than any body that is inspected in memory, and room for a head. */
+#define REQUEST_MAX (64u * 1024 * 1024)
 #define ANSWER_MAX (4u * 1024 * 1024)
 
 enum {

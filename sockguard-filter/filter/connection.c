@@ -269,6 +269,7 @@ static void end_exchange(struct connection *c) {
                 upstream_failed_record(&c->telemetry.main, x, x->upstream_error);
         telemetry_exchange(&c->telemetry, x);
         metrics_observe(x);
+        guard_after(x);
         limits_release(x);
         response_filter_free(x->response_filter);
         x->response_filter = NULL;

@@ -209,6 +209,7 @@ struct exchange {
         struct mutation_record mutation;
         enum reason_code throttle_would_deny;
         bool holds_global, holds_profile; /* what limits_release() has to give back */
+        uint64_t turn;                   /* ... and limits_take_turn(); 0: none */
 
         /* the request body */
         enum body_state body_state;
@@ -278,7 +279,19 @@ enum stage_result stage_ownership(struct exchange *x);  /* identity/ownership.c:
 enum stage_result stage_guard(struct exchange *x);      /* inspect/guard.c: 16 */
 enum stage_result stage_response(struct exchange *x);   /* response/filter.c: attestation gate; chooses the response filter */
 
-/* Gives back what stage_limits took; called once when the exchange ends, however it ends. */
+/*
+ * Called once the answer is with the client: did an update that stage_guard allowed leave the limits in force that it was judged by?
+ * inspect/guard.c.
+ */
+void guard_after(struct exchange *x);
+
+/*
+ * From here until limits_release() no other filter of the same shared state gets past this call with the same key; one that
+ * has is waited for, at most `wait_ns`. False: there is no shared state, or it took too long. limits/stage.c.
+ */
+bool limits_take_turn(struct exchange *x, struct slice key, uint64_t wait_ns);
+
+/* Gives back what stage_limits and limits_take_turn() took; called once when the exchange ends, however it ends. */
 void limits_release(struct exchange *x);
 
 #endif

@@ -11,8 +11,9 @@
 
 /* ---- the fields ---- */
 
-static const struct json_field subpath_fields[] = { JSON_FIELD(struct subpath_options, subpath, "Subpath",
-                                                               JSON_K_STRING) };
+static const struct json_field subpath_fields[] = {
+        JSON_FIELD(struct subpath_options, subpath, "Subpath", JSON_K_STRING),
+};
 
 static const struct json_field volume_fields[] = {
         JSON_FIELD(struct volume_options, subpath, "Subpath", JSON_K_STRING),
@@ -25,8 +26,9 @@ static const struct json_field volume_fields[] = {
           .n_fields = INSPECT_DRIVER_CONFIG_FIELDS },
 };
 
-static const struct json_field tmpfs_fields[] = { JSON_FIELD(struct tmpfs_options, options, "Options",
-                                                             JSON_K_STRING_LISTS) };
+static const struct json_field tmpfs_fields[] = {
+        JSON_FIELD(struct tmpfs_options, options, "Options", JSON_K_STRING_LISTS),
+};
 
 static const struct json_field mount_fields[] = {
         JSON_FIELD(struct create_mount, type, "Type", JSON_K_STRING),
@@ -39,8 +41,9 @@ static const struct json_field mount_fields[] = {
         JSON_FIELD(struct create_mount, bind, "BindOptions", JSON_K_VALUE),
 };
 
-static const struct json_field device_fields[] = { JSON_FIELD(struct create_device, path, "PathOnHost",
-                                                              JSON_K_STRING) };
+static const struct json_field device_fields[] = {
+        JSON_FIELD(struct create_device, path, "PathOnHost", JSON_K_STRING),
+};
 
 static const struct json_field device_request_fields[] = {
         JSON_FIELD(struct device_request, driver, "Driver", JSON_K_STRING),
@@ -118,80 +121,23 @@ static const struct json_field create_fields[] = {
 static bool is_host_config_member(struct slice quoted) {
         static const struct slice members[] = {
 #define M(name) { name, sizeof(name) - 1 }
-                M("Dns"),
-                M("Init"),
-                M("Binds"),
-                M("Links"),
-                M("Tmpfs"),
-                M("CapAdd"),
-                M("Cgroup"),
-                M("Cpuset"),
-                M("Memory"),
-                M("Mounts"),
-                M("CapDrop"),
-                M("Devices"),
-                M("IpcMode"),
-                M("PidMode"),
-                M("Runtime"),
-                M("ShmSize"),
-                M("Sysctls"),
-                M("Ulimits"),
-                M("UTSMode"),
-                M("CpuCount"),
-                M("CpuQuota"),
-                M("GroupAdd"),
-                M("NanoCpus"),
-                M("AutoRemove"),
-                M("CpuPeriod"),
-                M("CpuShares"),
-                M("DnsSearch"),
-                M("Isolation"),
-                M("LogConfig"),
-                M("PidsLimit"),
-                M("CpuPercent"),
-                M("CpusetCpus"),
-                M("CpusetMems"),
-                M("DnsOptions"),
-                M("ExtraHosts"),
-                M("MemorySwap"),
-                M("Privileged"),
-                M("StorageOpt"),
-                M("UsernsMode"),
-                M("Annotations"),
-                M("BlkioWeight"),
-                M("ConsoleSize"),
-                M("MaskedPaths"),
-                M("NetworkMode"),
-                M("OomScoreAdj"),
-                M("SecurityOpt"),
-                M("VolumesFrom"),
-                M("Capabilities"),
-                M("CgroupParent"),
-                M("CgroupnsMode"),
-                M("KernelMemory"),
-                M("PortBindings"),
-                M("VolumeDriver"),
-                M("ReadonlyPaths"),
-                M("RestartPolicy"),
-                M("DeviceRequests"),
-                M("OomKillDisable"),
-                M("ReadonlyRootfs"),
-                M("ContainerIDFile"),
-                M("KernelMemoryTCP"),
-                M("PublishAllPorts"),
-                M("BlkioWeightDevice"),
-                M("DeviceCgroupRules"),
-                M("MemoryReservation"),
-                M("MemorySwappiness"),
-                M("CpuRealtimePeriod"),
-                M("CpuRealtimeRuntime"),
-                M("BlkioDeviceReadBps"),
-                M("BlkioDeviceReadIOps"),
-                M("BlkioDeviceWriteBps"),
-                M("BlkioDeviceWriteIOps"),
-                M("IOMaximumIOps"),
-                M("IOMaximumBandwidth"),
+                /* clang-format off */
+                M("Dns"), M("Init"), M("Binds"), M("Links"), M("Tmpfs"), M("CapAdd"), M("Cgroup"), M("Cpuset"),
+                M("Memory"), M("Mounts"), M("CapDrop"), M("Devices"), M("IpcMode"), M("PidMode"), M("Runtime"),
+                M("ShmSize"), M("Sysctls"), M("Ulimits"), M("UTSMode"), M("CpuCount"), M("CpuQuota"),
+                M("GroupAdd"), M("NanoCpus"), M("AutoRemove"), M("CpuPeriod"), M("CpuShares"), M("DnsSearch"),
+                M("Isolation"), M("LogConfig"), M("PidsLimit"), M("CpuPercent"), M("CpusetCpus"), M("CpusetMems"),
+                M("DnsOptions"), M("ExtraHosts"), M("MemorySwap"), M("Privileged"), M("StorageOpt"),
+                M("UsernsMode"), M("Annotations"), M("BlkioWeight"), M("ConsoleSize"), M("MaskedPaths"),
+                M("NetworkMode"), M("OomScoreAdj"), M("SecurityOpt"), M("VolumesFrom"), M("Capabilities"),
+                M("CgroupParent"), M("CgroupnsMode"), M("KernelMemory"), M("PortBindings"), M("VolumeDriver"),
+                M("ReadonlyPaths"), M("RestartPolicy"), M("DeviceRequests"), M("OomKillDisable"),
+                M("ReadonlyRootfs"), M("ContainerIDFile"), M("KernelMemoryTCP"), M("PublishAllPorts"),
+                M("BlkioWeightDevice"), M("DeviceCgroupRules"), M("MemoryReservation"), M("MemorySwappiness"),
+                M("CpuRealtimePeriod"), M("CpuRealtimeRuntime"), M("BlkioDeviceReadBps"), M("BlkioDeviceReadIOps"),
+                M("BlkioDeviceWriteBps"), M("BlkioDeviceWriteIOps"), M("IOMaximumIOps"), M("IOMaximumBandwidth"),
                 M("Resources"),
+                /* clang-format on */
 #undef M
         };
         bool plain = slice_find(quoted, '\\') < 0;

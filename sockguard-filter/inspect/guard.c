@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 
+#include "base/clock.h"
 #include "base/unicode.h"
 #include "inspect/common.h"
 
@@ -10,6 +11,7 @@
  */
 
 #define GUARD_LIMIT (1024u * 1024)
+#define TURN_NS (5 * NSEC_PER_SEC) /* an update takes milliseconds; a daemon that hangs should not hang all of them */
 
 struct guard {
         struct exchange *x;
@@ -47,6 +49,12 @@ static enum stage_result deny(struct guard *g, const char *violation) {
         return r;
 }
 
+/* A service has one limit that counts. */
+static enum stage_result deny_service(struct guard *g) {
+        g->x->verdict.pointer = SLICE("/TaskTemplate/Resources/Limits/NanoCPUs");
+        return deny(g, "cpu");
+}
+
 static enum stage_result allow(struct guard *g) {
         g->x->resource.result = "allow";
         return STAGE_NEXT;
@@ -76,33 +84,42 @@ static enum stage_result read_body(struct guard *g, const struct json_field *fie
         return STAGE_NEXT;
 }
 
-/* GET /containers/{id}/json, /services/{id}: *ret_stop is false when `out` holds the state. 404 passes: so will the
- * daemon say. */
-static enum stage_result read_state(struct guard *g, const char *prefix, const char *suffix, const char *action,
-                                    const struct json_field *fields, size_t n_fields, void *out, bool *ret_stop) {
-        static const unsigned lenient =
-                JSON_ALLOW_NUL | JSON_ALLOW_BAD_UTF8 | JSON_ALLOW_DUPLICATES; /* the daemon's own text */
-        struct exchange *x = g->x;
-        struct slice id = slice_from(x->target.normalized, strlen(prefix));
+/*
+ * GET /containers/{id}/json, /services/{id}: `out` holds the state. 0; -ENOENT when the daemon knows no such thing;
+ * -EIO when it cannot be had or read.
+ */
+static int fetch_state(struct exchange *x, const char *prefix, const char *suffix, const char *action,
+                       const struct json_field *fields, size_t n_fields, void *out) {
+        /* The daemon's own text. */
+        static const unsigned lenient = JSON_ALLOW_NUL | JSON_ALLOW_BAD_UTF8 | JSON_ALLOW_DUPLICATES;
+        struct slice id = slice_from(x->target.normalized, strlen(prefix)), target;
         struct lookup answer = { 0 };
-        struct json_value root;
 
         id.len -= strlen(action);
         id = path_escape_segment(id, x->arena);
-        *ret_stop = true;
-        x->resource.state_lookup = true;
-        if (x->ops->lookup(x, arena_printf(x->arena, "%s%.*s%s", prefix, SLICE_ARG(id), suffix), LOOKUP_LIMIT,
-                           &answer) < 0)
-                answer.status = 0;
+        target = arena_printf(x->arena, "%s%.*s%s", prefix, SLICE_ARG(id), suffix);
+        if (x->ops->lookup(x, target, LOOKUP_LIMIT, &answer) < 0)
+                return -EIO;
         if (answer.status == 404)
-                return allow(g);
+                return -ENOENT;
         if (answer.status != 200 || json_validate(answer.body, lenient, JSON_DEPTH_MAX, x->arena, NULL) < 0)
+                return -EIO;
+        return json_decode(json_root(answer.body), fields, n_fields, out, x->arena, NULL) < 0 ? -EIO : 0;
+}
+
+/* The same for a verdict: *ret_stop is false when there is a state to judge. 404 passes: so will the daemon say. */
+static enum stage_result read_state(struct guard *g, const char *prefix, const char *suffix, const char *action,
+                                    const struct json_field *fields, size_t n_fields, void *out, bool *ret_stop) {
+        int r;
+
+        *ret_stop = true;
+        g->x->resource.state_lookup = true;
+        r = fetch_state(g->x, prefix, suffix, action, fields, n_fields, out);
+        if (r == -ENOENT)
+                return allow(g);
+        if (r < 0)
                 return refuse(g, REASON_resource_limit_policy_lookup_failed, 502, "lookup_failed",
                               "the present state could not be looked up");
-        root = json_root(answer.body);
-        if (json_decode(root, fields, n_fields, out, x->arena, NULL) < 0)
-                return refuse(g, REASON_resource_limit_policy_lookup_failed, 502, "lookup_failed",
-                              "the present state could not be read");
         *ret_stop = false;
         return STAGE_NEXT;
 }
@@ -119,10 +136,12 @@ static const struct json_field limit_fields[] = {
 };
 
 struct container_state {
+        struct slice id;
         struct inspect_limits limits;
 };
 
 static const struct json_field container_fields[] = {
+        JSON_FIELD(struct container_state, id, "Id", JSON_K_STRING),
         JSON_NESTED(struct container_state, limits, "HostConfig", JSON_K_STRUCT, struct inspect_limits, limit_fields),
 };
 
@@ -142,19 +161,47 @@ static void overlay(struct inspect_limits *now, const struct inspect_limits *cha
                 now->pids = change->pids;
 }
 
+static struct inspect_required_limits required_limits(const struct opt_container_update *o) {
+        return (struct inspect_required_limits){ o->require_memory_limit, o->require_cpu_limit,
+                                                 o->require_cpu_limit_hard, o->require_pids_limit };
+}
+
+/* Where the member stands that would have kept a limit in force, and who asks for it. */
+static const char *limit_pointer(const char *violation, const char **ret_option) {
+        static const struct {
+                const char *violation, *pointer, *option;
+        } rows[] = {
+                { "memory", "/Memory", "request_body.container_update.require_memory_limit" },
+                { "cpu", "/NanoCpus", "request_body.container_update.require_cpu_limit" },
+                { "hard_cpu", "/NanoCpus", "request_body.container_update.require_cpu_limit_hard" },
+                { "pids", "/PidsLimit", "request_body.container_update.require_pids_limit" },
+        };
+
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+                if (strcmp(rows[i].violation, violation) == 0) {
+                        *ret_option = rows[i].option;
+                        return rows[i].pointer;
+                }
+        return "";
+}
+
+static enum stage_result read_container(struct guard *g, struct container_state *ret, bool *ret_stop) {
+        *ret = (struct container_state){ 0 };
+        return read_state(g, "/containers/", "/json", "/update", container_fields,
+                          sizeof(container_fields) / sizeof(container_fields[0]), ret, ret_stop);
+}
+
 static enum stage_result guard_container(struct guard *g) {
         const struct opt_container_update *o = &g->in.options->container_update;
-        const struct inspect_required_limits want = { o->require_memory_limit, o->require_cpu_limit,
-                                                      o->require_cpu_limit_hard, o->require_pids_limit };
+        const struct inspect_required_limits want = required_limits(o);
         struct inspect_limits change = { 0 };
-        struct container_state state = { 0 };
+        struct container_state state;
         enum stage_result r;
         const char *violation;
         bool stop;
 
         if (!o->allow_resource_updates || !(want.memory || want.cpu || want.cpu_hard || want.pids))
                 return STAGE_NEXT;
-        g->option = "request_body.container_update.require_memory_limit";
         g->x->resource = (struct resource_record){
                 .evaluated = true,
                 .kind = "container",
@@ -165,13 +212,39 @@ static enum stage_result guard_container(struct guard *g) {
         r = read_body(g, limit_fields, sizeof(limit_fields) / sizeof(limit_fields[0]), &change, &stop);
         if (stop)
                 return r;
-        r = read_state(g, "/containers/", "/json", "/update", container_fields,
-                       sizeof(container_fields) / sizeof(container_fields[0]), &state, &stop);
+        r = read_container(g, &state, &stop);
+        if (!stop && limits_take_turn(g->x, state.id, TURN_NS)) /* by the id: a container has many names */
+                r = read_container(g, &state, &stop);
         if (stop)
                 return r;
         overlay(&state.limits, &change);
         violation = inspect_limits_violation(&state.limits, &want);
-        return violation ? deny(g, violation) : allow(g);
+        if (!violation)
+                return allow(g);
+        g->x->verdict.pointer = slice_of(limit_pointer(violation, &g->option));
+        return deny(g, violation);
+}
+
+/*
+ * Two updates at once can each be fine and together take a limit away. Filters that share a state take turns; others,
+ * and clients that come another way, may have overtaken us. The record of it is all that can be had after the fact.
+ */
+void guard_after(struct exchange *x) {
+        struct container_state state = { 0 };
+        struct inspect_required_limits want;
+        const char *violation;
+
+        if (!x->resource.evaluated || x->status != 200 || x->verdict.decision != DECISION_ALLOW ||
+            !inspect_path_matches("/containers/{}/update", x->target.normalized))
+                return;
+        if (fetch_state(x, "/containers/", "/json", "/update", container_fields,
+                        sizeof(container_fields) / sizeof(container_fields[0]), &state) < 0)
+                return;
+        want = required_limits(&exchange_request_body(x)->container_update);
+        violation = inspect_limits_violation(&state.limits, &want);
+        if (violation && x->ops->log_error)
+                x->ops->log_error(x, "a required resource limit is gone after an update that was allowed",
+                                  slice_of(violation));
 }
 
 /* ---- services ---- */
@@ -206,8 +279,9 @@ struct service_state {
         struct service_spec spec, previous;
 };
 
-static const struct json_field service_limit_fields[] = { JSON_FIELD(struct service_limits, nano_cpus, "NanoCPUs",
-                                                                     JSON_K_INT64) };
+static const struct json_field service_limit_fields[] = {
+        JSON_FIELD(struct service_limits, nano_cpus, "NanoCPUs", JSON_K_INT64),
+};
 static const struct json_field service_resource_fields[] = {
         JSON_NESTED(struct service_resources, limits, "Limits", JSON_K_STRUCT, struct service_limits,
                     service_limit_fields),
@@ -216,13 +290,16 @@ static const struct json_field task_fields[] = {
         JSON_NESTED(struct task_template, resources, "Resources", JSON_K_STRUCT, struct service_resources,
                     service_resource_fields),
 };
-static const struct json_field update_fields[] = { JSON_FIELD(struct update_config, failure_action, "FailureAction",
-                                                              JSON_K_STRING) };
+static const struct json_field update_fields[] = {
+        JSON_FIELD(struct update_config, failure_action, "FailureAction", JSON_K_STRING),
+};
 static const struct json_field spec_fields[] = {
         JSON_NESTED(struct service_spec, task, "TaskTemplate", JSON_K_STRUCT, struct task_template, task_fields),
         JSON_NESTED(struct service_spec, update, "UpdateConfig", JSON_K_STRUCT, struct update_config, update_fields),
 };
-static const struct json_field version_fields[] = { JSON_FIELD(struct service_version, index, "Index", JSON_K_VALUE) };
+static const struct json_field version_fields[] = {
+        JSON_FIELD(struct service_version, index, "Index", JSON_K_VALUE),
+};
 static const struct json_field service_fields[] = {
         JSON_NESTED(struct service_state, version, "Version", JSON_K_STRUCT, struct service_version, version_fields),
         JSON_NESTED(struct service_state, spec, "Spec", JSON_K_STRUCT, struct service_spec, spec_fields),
@@ -253,7 +330,7 @@ static enum stage_result guard_rollback(struct guard *g, bool previous) {
                 return refuse(g, REASON_resource_limit_policy_state_changed, 409, "state_changed",
                               "the service has changed meanwhile");
         if ((previous ? state.previous : state.spec).task.resources.limits.nano_cpus <= 0)
-                return deny(g, "cpu");
+                return deny_service(g);
         return allow(g);
 }
 
@@ -269,7 +346,7 @@ static enum stage_result guard_service(struct guard *g, bool update) {
 
         if (!want.cpu && !want.cpu_hard)
                 return STAGE_NEXT;
-        g->option = "request_body.service.require_cpu_limit";
+        g->option = want.cpu ? "request_body.service.require_cpu_limit" : "request_body.service.require_cpu_limit_hard";
         *record = (struct resource_record){
                 .evaluated = true,
                 .kind = "service",
@@ -292,7 +369,7 @@ static enum stage_result guard_service(struct guard *g, bool update) {
                 return guard_rollback(g, true);
         }
         if (spec.task.resources.limits.nano_cpus <= 0)
-                return deny(g, "cpu");
+                return deny_service(g);
         if (update && unicode_fold_eq(spec.update.failure_action, SLICE("rollback"))) {
                 record->operation = "automatic_rollback";
                 record->source = "current_spec";

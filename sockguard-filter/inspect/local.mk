@@ -13,7 +13,9 @@ libcore_a_SOURCES += \
 	sockguard-filter/inspect/update.c
 
 CHECK_INSPECT = libconfig.a libcore.a $(YAML_LIBS) $(CJSON_LIBS) $(SECCOMP_LIBS) $(GNUTLS_LIBS)
-check_PROGRAMS += tests/unit/test-container tests/unit/test-mutation
+check_PROGRAMS += tests/unit/test-container tests/unit/test-guard tests/unit/test-mutation
+tests_unit_test_guard_SOURCES = tests/unit/test-guard.c tests/unit/check.h tests/unit/inspect.h
+tests_unit_test_guard_LDADD = $(CHECK_INSPECT)
 tests_unit_test_container_SOURCES = tests/unit/test-container.c tests/unit/check.h tests/unit/inspect.h
 tests_unit_test_container_LDADD = $(CHECK_INSPECT)
 tests_unit_test_mutation_SOURCES = tests/unit/test-mutation.c tests/unit/check.h tests/unit/inspect.h
@@ -24,7 +26,7 @@ tests_bench_bench_inspect_SOURCES = tests/bench/bench-inspect.c tests/unit/inspe
 tests_bench_bench_inspect_CPPFLAGS = $(AM_CPPFLAGS) $(CJSON_CFLAGS) -I$(top_srcdir)/tests
 tests_bench_bench_inspect_LDADD = $(CHECK_INSPECT)
 
-EXTRA_DIST += tests/e2e/hostile-bodies.py tests/e2e/preset-portainer.py
+EXTRA_DIST += tests/e2e/hostile-bodies.py tests/e2e/preset-portainer.py tests/e2e/update-race.py
 
 # Everything beside containers.
 libcore_a_SOURCES += \

@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 /*
  * Counter word: count:20 | slot + 1:14 | seq:30. Slot word: state:2 | counter:16 | seq:30. A seq is the slot's own, goes up
  * with every change and skips 0, so that a word names one change.
@@ -170,6 +172,30 @@ void lease_drop(struct state *s) {
         clean_slot(s->map, (uint32_t) s->lease);
         lock_slot(s->lock_fd, (uint32_t) s->lease, F_UNLCK);
         s->lease = -1;
+}
+
+/* Behind the slots' bytes and the companion's. */
+static uint32_t turn_byte(uint64_t hash) {
+        return 1u << 21 | (uint32_t) (hash % LEASE_TURNS);
+}
+
+int lease_take_turn(struct state *s, uint64_t hash, uint64_t wait_ns) {
+        uint64_t deadline = deadline_in(wait_ns);
+
+        for (uint64_t pause = NSEC_PER_MSEC;; pause = pause < 16 * NSEC_PER_MSEC ? pause * 2 : pause) {
+                struct timespec ts = { .tv_nsec = (long) pause };
+                int r = lock_slot(s->lock_fd, turn_byte(hash), F_WRLCK);
+
+                if (r != -EAGAIN && r != -EACCES)
+                        return r;
+                if (now_ns() >= deadline)
+                        return -ETIMEDOUT;
+                (void) nanosleep(&ts, NULL);
+        }
+}
+
+void lease_end_turn(struct state *s, uint64_t hash) {
+        (void) lock_slot(s->lock_fd, turn_byte(hash), F_UNLCK);
 }
 
 bool lease_alive(const struct state *s, uint32_t slot) {

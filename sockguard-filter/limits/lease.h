@@ -67,6 +67,15 @@ unsigned lease_reap(struct state *s, void (*visit)(const struct state_lease *l, 
  */
 int lease_audit(struct state *s, uint32_t counter);
 
+/*
+ * Mutual exclusion between filters for as long as a request lasts: a write lock on one of LEASE_TURNS bytes behind the
+ * slots', chosen by `hash`, so that a filter killed meanwhile gives it back. Waits at most `wait_ns`. 0 taken; -ETIMEDOUT;
+ * another negative errno. A process holds one at a time; lease_end_turn() gives it back.
+ */
+#define LEASE_TURNS 1024u
+int lease_take_turn(struct state *s, uint64_t hash, uint64_t wait_ns);
+void lease_end_turn(struct state *s, uint64_t hash);
+
 /* Is somebody alive in the slot? Tests the lock; our own slot counts as alive. */
 bool lease_alive(const struct state *s, uint32_t slot);
 

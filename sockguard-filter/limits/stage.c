@@ -232,9 +232,21 @@ enum stage_result stage_limits(struct exchange *x) {
         return r;
 }
 
+bool limits_take_turn(struct exchange *x, struct slice key, uint64_t wait_ns) {
+        uint64_t hash = state_hash(key);
+
+        if (!x->state || !x->state->map || x->turn || lease_take_turn(x->state, hash, wait_ns) < 0)
+                return false;
+        x->turn = hash;
+        return true;
+}
+
 void limits_release(struct exchange *x) {
         if (!x->state || !x->state->map)
                 return;
+        if (x->turn)
+                lease_end_turn(x->state, x->turn);
+        x->turn = 0;
         if (x->holds_profile)
                 lease_release(x->state, 0);
         if (x->holds_global)

@@ -2,6 +2,7 @@
 #include "check.h"
 #include "limits/lease.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -199,5 +200,35 @@ static void an_audit_repairs_what_somebody_wrote(void) {
         end();
 }
 
+static void a_turn_is_had_by_one_and_outlives_nobody(void) {
+        struct state a, b;
+        struct error e;
+        pid_t pid;
+
+        begin();
+        CHECK_INT(state_attach(dir, &a, &e), 0);
+        CHECK_INT(state_attach(dir, &b, &e), 0);
+        CHECK_INT(lease_take_turn(&a, 7, 0), 0);
+        CHECK_INT(lease_take_turn(&b, 7, 3000000), -ETIMEDOUT);
+        CHECK_INT(lease_take_turn(&b, 8, 0), 0); /* another object */
+        lease_end_turn(&b, 8);
+        CHECK(lease_take(&b) == 0 && lease_alive(&a, (uint32_t) b.lease)); /* nor does it meet the slots' locks */
+        lease_end_turn(&a, 7);
+        CHECK_INT(lease_take_turn(&b, 7, 0), 0);
+        lease_end_turn(&b, 7);
+        pid = fork();
+        if (pid == 0) {
+                struct state c;
+
+                _exit(state_attach(dir, &c, &e) == 0 && lease_take_turn(&c, 7, 0) == 0 ? 0 : 1);
+        }
+        CHECK_INT(waitpid(pid, NULL, 0), pid);
+        CHECK_INT(lease_take_turn(&a, 7, 0), 0);
+        state_detach(&a);
+        state_detach(&b);
+        end();
+}
+
 CHECK_MAIN(CHECK_TEST(admission_stops_at_the_limit_and_resumes_after_a_release), CHECK_TEST(a_killed_holder_never_causes_a_refusal),
-           CHECK_TEST(a_storm_of_kills_ends_with_all_counters_at_zero), CHECK_TEST(an_audit_repairs_what_somebody_wrote))
+           CHECK_TEST(a_storm_of_kills_ends_with_all_counters_at_zero), CHECK_TEST(an_audit_repairs_what_somebody_wrote),
+           CHECK_TEST(a_turn_is_had_by_one_and_outlives_nobody))
