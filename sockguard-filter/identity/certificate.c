@@ -15,7 +15,7 @@ static bool any_address(const struct policy *p, struct plist wanted, const struc
         for (uint32_t i = 0; i < wanted.n; i++) {
                 struct ip_address ip;
 
-                if (ip_parse(slice_trim_ows(policy_str(p, at[i])), &ip) < 0)
+                if (ip_parse(policy_str(p, at[i]), &ip) < 0)
                         continue;
                 /* Both sides in mapped form, so that 10.0.0.1 and ::ffff:10.0.0.1 are one address. */
                 for (size_t k = 0; k < c->n_ip_addresses; k++)
@@ -49,7 +49,7 @@ static bool any_uri(const struct policy *p, struct plist wanted, const struct pe
 
         for (uint32_t i = 0; i < wanted.n; i++)
                 for (size_t k = 0; k < c->n_uri_sans; k++)
-                        if (uri_eq(slice_trim_ows(policy_str(p, at[i])), c->uri_sans[k]))
+                        if (uri_eq(policy_str(p, at[i]), c->uri_sans[k]))
                                 return true;
         return false;
 }
@@ -60,15 +60,15 @@ static bool any_pin(const struct policy *p, struct plist wanted, const struct pe
         unsigned found = 0;
 
         for (uint32_t i = 0; i < wanted.n; i++) {
-                struct slice pin = slice_trim_ows(policy_str(p, at[i]));
+                struct slice pin = policy_str(p, at[i]);
                 unsigned different = 0;
 
-                if (pin.len == 64 + 7 && slice_case_eq(slice_upto(pin, 7), SLICE("sha256:")))
+                if (pin.len == 64 + 7 && slice_starts(pin, SLICE("sha256:")))
                         pin = slice_from(pin, 7);
                 if (pin.len != 64)
                         continue;
                 for (size_t k = 0; k < 64; k++)
-                        different |= (unsigned) (lower((unsigned char) pin.at[k]) ^ (unsigned char) c->spki_sha256[k]);
+                        different |= (unsigned) ((unsigned char) pin.at[k] ^ (unsigned char) c->spki_sha256[k]);
                 found |= different - 1;
         }
         return found >> 31;

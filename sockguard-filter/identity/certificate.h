@@ -2,9 +2,13 @@
 #ifndef SOCKGUARD_IDENTITY_CERTIFICATE_H
 #define SOCKGUARD_IDENTITY_CERTIFICATE_H
 
+#include "base/strbuf.h"
 #include "http/exchange.h"
 
-/* The selectors of one client_certificate_profiles[] entry or of one listener: lists of strings of the policy image. */
+/*
+ * The selectors of one client_certificate_profiles[] entry or of one listener: lists of strings of the policy image, which the
+ * compiler has trimmed, and pins in lower case (policy/effective.c).
+ */
 struct certificate_selectors {
         struct plist common_names, dns_names, ip_addresses, uri_sans, spiffe_ids, public_key_sha256_pins;
 };

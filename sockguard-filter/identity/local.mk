@@ -22,3 +22,6 @@ tests_unit_test_peer_LDADD = libcore.a
 check_PROGRAMS += tests/unit/test-tenants
 tests_unit_test_tenants_SOURCES = tests/unit/test-tenants.c tests/unit/check.h tests/unit/tenants.h
 tests_unit_test_tenants_LDADD = libcore.a
+check_PROGRAMS += tests/unit/test-identity
+tests_unit_test_identity_SOURCES = tests/unit/test-identity.c
+tests_unit_test_identity_LDADD = libconfig.a libcore.a $(YAML_LIBS) $(CJSON_LIBS) $(SECCOMP_LIBS) $(GNUTLS_LIBS)

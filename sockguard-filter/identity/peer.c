@@ -57,8 +57,11 @@ static void capture_unix(int fd, const struct sockaddr_un *sa, socklen_t len, st
 
         size = sizeof(p->pidfd);
         if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &p->pidfd, &size) < 0) {
-                /* The kernel knows the option and the process is gone: its number may be somebody else's by now. */
-                p->pid_gone = errno == ESRCH || errno == EINVAL || errno == ENODATA;
+                /*
+                 * A kernel that knows the option (6.5) and has no pidfd to give: the process is gone, and its number may be somebody
+                 * else's by now (ESRCH, EINVAL, ENODATA), or nothing can be told (EMFILE). Either way the number says nothing.
+                 */
+                p->pid_gone = errno != ENOPROTOOPT;
                 p->pidfd = -1;
         }
 }

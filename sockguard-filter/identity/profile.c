@@ -6,7 +6,7 @@
 #include "identity/peer.h"
 
 static enum stage_result choose(struct exchange *x, struct pstr assigned) {
-        struct slice name = slice_trim_ows(policy_str(x->policy, assigned));
+        struct slice name = policy_str(x->policy, assigned);
         int scope = policy_scope_find(x->policy, name);
 
         x->profile = name;
@@ -112,7 +112,6 @@ static bool by_source(const struct exchange *x, const struct opt_clients *client
 enum stage_result stage_profile(struct exchange *x) {
         const struct opt_clients *clients = &x->policy->root->clients;
         struct pstr assigned;
-        struct slice name;
 
         if (by_certificate(x, clients, &assigned))
                 return choose(x, assigned);
@@ -130,8 +129,5 @@ enum stage_result stage_profile(struct exchange *x) {
         if (by_source(x, clients, &assigned))
                 return choose(x, assigned);
 
-        name = slice_trim_ows(policy_str(x->policy, clients->default_profile));
-        if (name.len > 0)
-                return choose(x, clients->default_profile);
-        return STAGE_NEXT;
+        return clients->default_profile.len > 0 ? choose(x, clients->default_profile) : STAGE_NEXT;
 }

@@ -98,6 +98,17 @@ static const struct {
         ROW(profile_response, visible_resource_labels, SHAPE_TRIM),
         ROW(clients, allowed_cidrs, SHAPE_TRIM),
         ROW(source_ip_profile, cidrs, SHAPE_TRIM),
+        ROW(client_certificate_profile, common_names, SHAPE_TRIM),
+        ROW(client_certificate_profile, dns_names, SHAPE_TRIM),
+        ROW(client_certificate_profile, ip_addresses, SHAPE_TRIM),
+        ROW(client_certificate_profile, uri_sans, SHAPE_TRIM),
+        ROW(client_certificate_profile, spiffe_ids, SHAPE_TRIM),
+        ROW(client_certificate_profile, public_key_sha256_pins, SHAPE_LOWER),
+        ROW(tls, common_names, SHAPE_TRIM),
+        ROW(tls, dns_names, SHAPE_TRIM),
+        ROW(tls, ip_addresses, SHAPE_TRIM),
+        ROW(tls, uri_sans, SHAPE_TRIM),
+        ROW(tls, public_key_sha256_pins, SHAPE_LOWER),
 };
 
 static const struct {
