@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <gnutls/crypto.h>
-#include <gnutls/x509.h>
+#include <gnutls/x509-ext.h>
 
 #include "base/unicode.h"
 #include "identity/certificate.h"
 #include "tls/leaf.h"
 
+#define SUBJECT_ALT_NAME "2.5.29.17"
 #define NAME_MAX_BYTES 4096u /* of one name; RFC 5280 allows a common name 64 characters */
 
 /* Takes one DER element off the front of *rest: its tag, and the whole of it. */
@@ -52,17 +53,46 @@ int leaf_public_key(struct slice der, struct slice *ret) {
         return 0;
 }
 
-static int read_common_name(gnutls_x509_crt_t crt, struct arena *a, struct slice *ret) {
-        for (unsigned i = 0;; i++) {
-                char text[NAME_MAX_BYTES];
-                size_t size = sizeof(text);
-                int r = gnutls_x509_crt_get_dn_by_oid(crt, GNUTLS_OID_X520_COMMON_NAME, i, 0, text, &size);
+/*
+ * The text of a directory string (RFC 5280, 4.1.2.4), byte for byte: GnuTLS's own accessor would hand it out escaped as in RFC 4514. The
+ * encodings that are not a superset of ASCII went out of use before TLS 1.3 came; a name in one of them is nobody's.
+ */
+static struct slice directory_string(const gnutls_x509_ava_st *ava) {
+        enum { UTF8_STRING = 12, NUMERIC_STRING = 18, PRINTABLE_STRING = 19, IA5_STRING = 22 };
 
-                if (r == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
-                        return 0;
+        switch (ava->value_tag) {
+        case UTF8_STRING:
+        case NUMERIC_STRING:
+        case PRINTABLE_STRING:
+        case IA5_STRING:
+                return slice_make((const char *) ava->value.data, ava->value.size);
+        default:
+                return SLICE("");
+        }
+}
+
+static int read_common_name(gnutls_x509_crt_t crt, struct arena *a, struct slice *ret) {
+        static const struct slice oid = { GNUTLS_OID_X520_COMMON_NAME, sizeof(GNUTLS_OID_X520_COMMON_NAME) - 1 };
+        gnutls_x509_ava_st ava;
+        gnutls_x509_dn_t dn;
+        int r;
+
+        if (gnutls_x509_crt_get_subject(crt, &dn) < 0)
+                return -EBADMSG;
+        for (int i = 0, k = 0;; k++) {
+                r = gnutls_x509_dn_get_rdn_ava(dn, i, k, &ava);
+                if (r == GNUTLS_E_ASN1_ELEMENT_NOT_FOUND && k > 0) {
+                        i++; /* the next relative name */
+                        k = -1;
+                        continue;
+                }
                 if (r < 0)
-                        return r == GNUTLS_E_SHORT_MEMORY_BUFFER ? -E2BIG : -EBADMSG;
-                *ret = arena_dup(a, unicode_trim(slice_make(text, size)));
+                        return r == GNUTLS_E_ASN1_ELEMENT_NOT_FOUND ? 0 : -EBADMSG;
+                if (!slice_eq(slice_make((const char *) ava.oid.data, strnlen((const char *) ava.oid.data, ava.oid.size)), oid))
+                        continue;
+                if (ava.value.size > NAME_MAX_BYTES)
+                        return -E2BIG;
+                *ret = arena_dup(a, unicode_trim(directory_string(&ava)));
         }
 }
 
@@ -92,32 +122,67 @@ static int add_address(struct peer_certificate *c, struct slice bytes, struct ar
         return 0;
 }
 
-static int read_alternative_names(gnutls_x509_crt_t crt, struct arena *a, struct peer_certificate *c) {
+static int add_alternative_name(struct peer_certificate *c, unsigned type, struct slice name, struct arena *a) {
+        switch (type) {
+        case GNUTLS_SAN_DNSNAME:
+                return add_name(&c->dns_names, &c->n_dns_names, name, a);
+        case GNUTLS_SAN_URI:
+                return add_name(&c->uri_sans, &c->n_uri_sans, name, a);
+        case GNUTLS_SAN_IPADDRESS:
+                return add_address(c, name, a);
+        default:
+                return 0; /* a kind that nobody selects by */
+        }
+}
+
+static int read_names(const gnutls_datum_t *extension, gnutls_subject_alt_names_t names, struct arena *a, struct peer_certificate *c) {
+        if (gnutls_x509_ext_import_subject_alt_names(extension, names, 0) < 0)
+                return -EBADMSG;
         for (unsigned i = 0;; i++) {
-                char text[NAME_MAX_BYTES];
-                size_t size = sizeof(text);
-                unsigned type = 0;
-                int r = gnutls_x509_crt_get_subject_alt_name2(crt, i, text, &size, &type, NULL);
+                gnutls_datum_t name;
+                unsigned type;
+                int r = gnutls_subject_alt_names_get(names, i, &type, &name, NULL);
 
                 if (r == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
                         return 0;
-                if (r == GNUTLS_E_X509_UNKNOWN_SAN)
-                        continue; /* a kind that nobody selects by */
-                if (r < 0)
-                        return r == GNUTLS_E_SHORT_MEMORY_BUFFER ? -E2BIG : -EBADMSG;
-                if (i >= 4 * PEER_NAMES_MAX)
-                        return -E2BIG;
-
-                r = 0;
-                if (type == GNUTLS_SAN_DNSNAME)
-                        r = add_name(&c->dns_names, &c->n_dns_names, slice_make(text, size), a);
-                else if (type == GNUTLS_SAN_URI)
-                        r = add_name(&c->uri_sans, &c->n_uri_sans, slice_make(text, size), a);
-                else if (type == GNUTLS_SAN_IPADDRESS)
-                        r = add_address(c, slice_make(text, size), a);
+                if (r < 0 || i >= 4 * PEER_NAMES_MAX || name.size > NAME_MAX_BYTES)
+                        return r < 0 ? -EBADMSG : -E2BIG;
+                r = add_alternative_name(c, type, slice_make((const char *) name.data, name.size), a);
                 if (r < 0)
                         return r;
         }
+}
+
+/* The extension is decoded once: asking the certificate name by name would decode it for each. */
+static int read_alternative_names(gnutls_x509_crt_t crt, struct arena *a, struct peer_certificate *c) {
+        gnutls_subject_alt_names_t names;
+        gnutls_datum_t extension = {};
+        int r;
+
+        for (unsigned i = 0;; i++) {
+                char oid[sizeof(SUBJECT_ALT_NAME) + 64];
+                size_t size = sizeof(oid);
+
+                r = gnutls_x509_crt_get_extension_info(crt, i, oid, &size, NULL);
+                if (r == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
+                        return 0;
+                if (r == GNUTLS_E_SHORT_MEMORY_BUFFER)
+                        continue; /* an OID that long is another one */
+                if (r < 0)
+                        return -EBADMSG;
+                if (strcmp(oid, SUBJECT_ALT_NAME) == 0) {
+                        if (gnutls_x509_crt_get_extension_data2(crt, i, &extension) < 0)
+                                return -EBADMSG;
+                        break;
+                }
+        }
+        r = gnutls_subject_alt_names_init(&names) < 0 ? -ENOMEM : 0;
+        if (r >= 0) {
+                r = read_names(&extension, names, a, c);
+                gnutls_subject_alt_names_deinit(names);
+        }
+        gnutls_free(extension.data);
+        return r;
 }
 
 static int read_pin(struct slice der, char ret[65]) {

@@ -25,3 +25,8 @@ tests_bench_bench_tls_CPPFLAGS = $(AM_CPPFLAGS) $(GNUTLS_CFLAGS)
 tests_bench_bench_tls_LDADD = $(GNUTLS_LIBS)
 EXTRA_DIST += tests/bench/tls.py
 dist_man_MANS += man/sockguard-tls.8
+
+check_PROGRAMS += tests/unit/test-leaf
+tests_unit_test_leaf_SOURCES = tests/unit/test-leaf.c sockguard-filter/tls/leaf.c sockguard-filter/tls/leaf.h
+tests_unit_test_leaf_CPPFLAGS = $(AM_CPPFLAGS) $(GNUTLS_CFLAGS)
+tests_unit_test_leaf_LDADD = libcore.a $(GNUTLS_LIBS)
