@@ -302,8 +302,10 @@ static void tend(void *arg) {
 
 /* A member behind TLS: its terminator is asked for before the sandbox closes; without the keeper of the key the pool is at its end. */
 static int serve_handed_over(struct connection *c, const struct options *o, int keeper) {
-        int channel, plain = -1, record = -1, r;
+        static char record[PEER_RECORD_MAX];
+        int channel, plain = -1, r;
         struct error e;
+        size_t len = 0;
 
         (void) close(LISTEN_FD);
         channel = terminator_request(keeper);
@@ -317,13 +319,13 @@ static int serve_handed_over(struct connection *c, const struct options *o, int 
         if (r < 0)
                 return complain(c, &e);
         tend(c);
-        r = pool_wait_handover(channel, tend, c, &plain, &record);
+        r = pool_wait_handover(channel, tend, c, record, sizeof(record), &len, &plain);
         if (r < 0)
                 return EXIT_SUCCESS; /* refused, and recorded there */
         (void) close(channel);
-        r = peer_record_read(record, &c->peer);
+        r = peer_record_parse(slice_make(record, len), &c->peer);
         if (r < 0) {
-                (void) error_errno(&e, r, "the peer's identity was announced but cannot be read");
+                (void) error_errno(&e, r, "the peer's identity was handed over but cannot be read");
                 return complain(c, &e);
         }
         c->listener_is_tcp = true;

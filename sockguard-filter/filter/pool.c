@@ -335,7 +335,7 @@ int pool_wait(int listen_fd, void (*tend)(void *arg), void *arg) {
         return fd;
 }
 
-int pool_wait_handover(int channel, void (*tend)(void *arg), void *arg, int *ret_plain, int *ret_record) {
+int pool_wait_handover(int channel, void (*tend)(void *arg), void *arg, char *record, size_t room, size_t *ret_len, int *ret_plain) {
         int r;
 
         r = begin_waiting();
@@ -350,5 +350,5 @@ int pool_wait_handover(int channel, void (*tend)(void *arg), void *arg, int *ret
         if (r < 0)
                 return r;
         end_waiting();
-        return handover_receive(channel, ret_plain, ret_record);
+        return handover_receive(channel, record, room, ret_len, ret_plain);
 }

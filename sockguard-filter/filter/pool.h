@@ -47,9 +47,10 @@ int pool_wait(int listen_fd, void (*tend)(void *arg), void *arg);
 
 /*
  * The same behind TLS: waits until the terminator at the other end of `channel` (tls/handover.h) has accepted a connection, from
- * when on this member counts as busy, and then until its handshake is done. 0 with the plaintext socket and the record of the peer;
+ * when on this member counts as busy, and then until its handshake is done. 0 with the plaintext socket, and the record of the peer
+ * in `record`;
  * -ECONNRESET the client was refused, or the terminator has ended; other negative errno.
  */
-int pool_wait_handover(int channel, void (*tend)(void *arg), void *arg, int *ret_plain, int *ret_record);
+int pool_wait_handover(int channel, void (*tend)(void *arg), void *arg, char *record, size_t room, size_t *ret_len, int *ret_plain);
 
 #endif

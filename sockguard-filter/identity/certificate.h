@@ -27,26 +27,33 @@ enum certificate_match certificate_match(const struct policy *p, const struct ce
                                          const struct peer_certificate *c);
 
 /*
- * The hand-over from sockguard-tls to the filter: everything that was verified about the peer, in a memfd sealed against any
- * further change. Its number is in the environment variable PEER_FD_ENV of the filter, which only the program that starts it
- * can set; nothing of it can come from the connection.
+ * The record of a peer: everything that sockguard-tls has verified about it, as bytes. In a pool the terminator sends it to the filter
+ * over their channel (tls/handover.h). Across an exec it is a memfd, sealed against any further change, whose number is in the
+ * environment variable PEER_FD_ENV of the filter; only the program that starts the filter can set that. Nothing of it can come from the
+ * connection.
  */
 #define PEER_FD_ENV "SOCKGUARD_PEER_FD"
-#define PEER_RECORD_MAX (256u * 1024) /* bytes */
+#define PEER_RECORD_MAX (128u * 1024) /* bytes; less than a socket takes in one message */
 #define PEER_NAMES_MAX 1024u          /* names of one kind in a certificate */
 
-/* Writes `p` and its certificate into a new sealed memfd (close-on-exec). 0, -E2BIG, or another negative errno. */
-int peer_record_write(const struct peer *p, int *ret_fd);
+/* Appends the record of `p` and its certificate. 0, or -E2BIG, after which *ret holds nothing useful. */
+int peer_record_format(const struct peer *p, struct strbuf *ret);
 
 /*
- * Reads such a record and closes `fd`. The certificate lives as long as the process. 0; -EPERM when it is not a sealed
- * memfd; -EBADMSG when the record is malformed; -ENOMEM.
+ * Reads such a record. The certificate refers to its bytes, which must stay; what is allocated besides is peer_record_release()'s.
+ * 0; -EBADMSG when it is malformed; -ENOMEM.
  */
-int peer_record_read(int fd, struct peer *ret);
+int peer_record_parse(struct slice record, struct peer *ret);
+
+/* Gives back what peer_record_parse() allocated. A filter does not: the identity lives as long as the process. */
+void peer_record_release(struct peer *p);
+
+/* Puts a record into a new sealed memfd (close-on-exec). 0 or negative errno. */
+int peer_record_seal(struct slice record, int *ret_fd);
 
 /*
- * If a hand-over was announced in the environment, reads it and removes the announcement. 1: *ret is the peer; 0: none was
- * announced; negative errno: announced but unusable, the connection must be closed.
+ * If a hand-over was announced in the environment, reads it and removes the announcement. 1: *ret is the peer, for as long as the
+ * process lives; 0: none was announced; -EPERM it is no sealed memfd; -EBADMSG or other negative errno: the connection must be closed.
  */
 int peer_record_inherited(struct peer *ret);
 

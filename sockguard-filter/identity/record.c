@@ -6,11 +6,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/strbuf.h"
 #include "identity/certificate.h"
 
-#define RECORD_MAGIC "SGPEER01"
+#define RECORD_MAGIC "SGPEER02"
 #define RECORD_SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+
+/* Bits of record_head.facts. */
+enum { FACT_IP = 1, FACT_IPV4 = 2, FACT_ZONE = 4, FACT_CERTIFICATE = 8, FACTS_ALL = 15 };
 
 /* What precedes the names; the two programs are of one build, so the machine's own layout is fine. */
 struct record_head {
@@ -18,7 +20,7 @@ struct record_head {
         uint32_t size; /* of the whole record, bytes */
         uint32_t n_dns_names, n_uri_sans, n_ip_addresses;
         uint16_t port;
-        bool has_ip, ip_is_v4, ip_has_zone, has_certificate;
+        uint8_t facts;
         uint8_t ip[16];
         char text[sizeof(((struct peer *) NULL)->text)];
         char spki_sha256[65];
@@ -36,27 +38,16 @@ static void add_name(struct strbuf *b, struct slice s) {
         strbuf_add(b, s);
 }
 
-static int write_all(int fd, struct slice s) {
-        while (s.len > 0) {
-                ssize_t n = write(fd, s.at, s.len);
-
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n <= 0)
-                        return n < 0 ? -errno : -EIO;
-                s = slice_from(s, (size_t) n);
-        }
-        return 0;
-}
-
-int peer_record_write(const struct peer *p, int *ret_fd) {
+int peer_record_format(const struct peer *p, struct strbuf *ret) {
         const struct peer_certificate *c = p->certificate;
-        struct record_head h = { .magic = RECORD_MAGIC, .port = p->port, .has_ip = p->has_ip, .ip_is_v4 = p->ip_is_v4,
-                                 .ip_has_zone = p->ip_has_zone, .has_certificate = c != NULL };
-        _cleanup_strbuf_ struct strbuf b;
-        int fd, r;
+        size_t start = ret->len;
+        struct record_head h;
 
-        strbuf_init(&b, PEER_RECORD_MAX);
+        memset(&h, 0, sizeof(h)); /* padding too: it goes to another process */
+        memcpy(h.magic, RECORD_MAGIC, sizeof(h.magic));
+        h.port = p->port;
+        h.facts = (uint8_t) ((p->has_ip ? FACT_IP : 0) | (p->ip_is_v4 ? FACT_IPV4 : 0) | (p->ip_has_zone ? FACT_ZONE : 0) |
+                             (c ? FACT_CERTIFICATE : 0));
         memcpy(h.ip, p->ip, sizeof(h.ip));
         memcpy(h.text, p->text, sizeof(h.text));
         if (c) {
@@ -67,31 +58,19 @@ int peer_record_write(const struct peer *p, int *ret_fd) {
                 h.n_ip_addresses = (uint32_t) c->n_ip_addresses;
                 memcpy(h.spki_sha256, c->spki_sha256, sizeof(h.spki_sha256));
         }
-        strbuf_add(&b, slice_make((const char *) &h, sizeof(h)));
+        strbuf_add(ret, slice_make((const char *) &h, sizeof(h)));
         if (c) {
-                strbuf_add(&b, slice_make((const char *) c->ip_addresses, c->n_ip_addresses * 16));
-                add_name(&b, c->common_name);
+                strbuf_add(ret, slice_make((const char *) c->ip_addresses, c->n_ip_addresses * 16));
+                add_name(ret, c->common_name);
                 for (size_t i = 0; i < c->n_dns_names; i++)
-                        add_name(&b, c->dns_names[i]);
+                        add_name(ret, c->dns_names[i]);
                 for (size_t i = 0; i < c->n_uri_sans; i++)
-                        add_name(&b, c->uri_sans[i]);
+                        add_name(ret, c->uri_sans[i]);
         }
-        if (b.failed)
+        if (ret->failed || ret->len - start > PEER_RECORD_MAX)
                 return -E2BIG;
-        h.size = (uint32_t) b.len;
-        memcpy(b.at, &h, sizeof(h));
-
-        fd = memfd_create("sockguard-peer", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-        if (fd < 0)
-                return -errno;
-        r = write_all(fd, strbuf_view(&b));
-        if (r >= 0 && fcntl(fd, F_ADD_SEALS, RECORD_SEALS) < 0)
-                r = -errno;
-        if (r < 0) {
-                close(fd);
-                return r;
-        }
-        *ret_fd = fd;
+        h.size = (uint32_t) (ret->len - start);
+        memcpy(ret->at + start, &h, sizeof(h));
         return 0;
 }
 
@@ -112,17 +91,17 @@ static bool take_name(struct slice *rest, struct slice *ret) {
 
 struct adopted {
         struct peer_certificate certificate;
-        struct slice names[2 * PEER_NAMES_MAX];
-        uint8_t addresses[PEER_NAMES_MAX][16];
+        struct slice names[];
 };
 
-static int read_certificate(const struct record_head *h, struct slice rest, struct adopted *a) {
+/* 0, or -EBADMSG. The names stay where they are in `rest`. */
+static int fill_in(const struct record_head *h, struct slice rest, struct adopted *a) {
         struct peer_certificate *c = &a->certificate;
 
-        if (h->n_dns_names > PEER_NAMES_MAX || h->n_uri_sans > PEER_NAMES_MAX || h->n_ip_addresses > PEER_NAMES_MAX ||
-            rest.len < h->n_ip_addresses * 16u)
+        if (rest.len < h->n_ip_addresses * 16u)
                 return -EBADMSG;
-        memcpy(a->addresses, rest.at, h->n_ip_addresses * 16u);
+        c->ip_addresses = (uint8_t(*)[16]) (uintptr_t) rest.at;
+        c->n_ip_addresses = h->n_ip_addresses;
         rest = slice_from(rest, h->n_ip_addresses * 16u);
 
         if (!take_name(&rest, &c->common_name))
@@ -132,21 +111,93 @@ static int read_certificate(const struct record_head *h, struct slice rest, stru
                         return -EBADMSG;
         if (rest.len != 0)
                 return -EBADMSG;
-
         c->dns_names = a->names;
         c->n_dns_names = h->n_dns_names;
         c->uri_sans = a->names + h->n_dns_names;
         c->n_uri_sans = h->n_uri_sans;
-        c->ip_addresses = a->addresses;
-        c->n_ip_addresses = h->n_ip_addresses;
+
+        if (memchr(h->spki_sha256, '\0', sizeof(h->spki_sha256)) != h->spki_sha256 + 64)
+                return -EBADMSG;
         memcpy(c->spki_sha256, h->spki_sha256, sizeof(c->spki_sha256));
-        c->spki_sha256[sizeof(c->spki_sha256) - 1] = '\0';
         return 0;
 }
 
-static int read_record(int fd, struct peer *ret) {
+/* 0 with an allocated structure; -EBADMSG; -ENOMEM. */
+static int read_certificate(const struct record_head *h, struct slice rest, struct adopted **ret) {
+        struct adopted *a;
+        int r;
+
+        if (h->n_dns_names > PEER_NAMES_MAX || h->n_uri_sans > PEER_NAMES_MAX || h->n_ip_addresses > PEER_NAMES_MAX)
+                return -EBADMSG;
+        a = calloc(1, sizeof(*a) + (h->n_dns_names + h->n_uri_sans) * sizeof(a->names[0]));
+        if (!a)
+                return -ENOMEM;
+        r = fill_in(h, rest, a);
+        if (r < 0)
+                free(a);
+        else
+                *ret = a;
+        return r;
+}
+
+int peer_record_parse(struct slice record, struct peer *ret) {
         struct record_head h;
         struct adopted *a = NULL;
+        int r;
+
+        if (record.len < sizeof(h) || record.len > PEER_RECORD_MAX)
+                return -EBADMSG;
+        memcpy(&h, record.at, sizeof(h));
+        if (memcmp(h.magic, RECORD_MAGIC, sizeof(h.magic)) != 0 || h.size != record.len || !memchr(h.text, '\0', sizeof(h.text)) ||
+            (h.facts & ~FACTS_ALL) != 0)
+                return -EBADMSG;
+        record = slice_from(record, sizeof(h));
+        if (h.facts & FACT_CERTIFICATE) {
+                r = read_certificate(&h, record, &a);
+                if (r < 0)
+                        return r;
+        } else if (record.len != 0 || h.n_dns_names + h.n_uri_sans + h.n_ip_addresses != 0)
+                return -EBADMSG;
+
+        *ret = (struct peer) { .kind = PEER_TCP, .pidfd = -1, .has_ip = h.facts & FACT_IP, .ip_is_v4 = h.facts & FACT_IPV4,
+                               .ip_has_zone = h.facts & FACT_ZONE, .port = h.port, .tls = true, .certificate = a ? &a->certificate : NULL };
+        memcpy(ret->ip, h.ip, sizeof(ret->ip));
+        memcpy(ret->text, h.text, sizeof(ret->text));
+        return 0;
+}
+
+void peer_record_release(struct peer *p) {
+        free((void *) (uintptr_t) p->certificate); /* the first member of struct adopted */
+        p->certificate = NULL;
+}
+
+/* ---- across an exec ---- */
+
+int peer_record_seal(struct slice record, int *ret_fd) {
+        int fd = memfd_create("sockguard-peer", MFD_CLOEXEC | MFD_ALLOW_SEALING), r = 0;
+
+        if (fd < 0)
+                return -errno;
+        while (record.len > 0 && r == 0) {
+                ssize_t n = write(fd, record.at, record.len);
+
+                if (n > 0)
+                        record = slice_from(record, (size_t) n);
+                else if (n == 0 || errno != EINTR)
+                        r = n == 0 ? -EIO : -errno;
+        }
+        if (r == 0 && fcntl(fd, F_ADD_SEALS, RECORD_SEALS) < 0)
+                r = -errno;
+        if (r < 0) {
+                close(fd);
+                return r;
+        }
+        *ret_fd = fd;
+        return 0;
+}
+
+/* The mapping stays when the record is good: the certificate's names are in it. */
+static int read_sealed(int fd, struct peer *ret) {
         struct stat st;
         const char *at;
         size_t size;
@@ -156,36 +207,15 @@ static int read_record(int fd, struct peer *ret) {
         seals = fcntl(fd, F_GET_SEALS);
         if (seals < 0 || (seals & RECORD_SEALS) != RECORD_SEALS || fstat(fd, &st) < 0)
                 return -EPERM;
-        if (st.st_size < (off_t) sizeof(h) || st.st_size > (off_t) PEER_RECORD_MAX)
+        if (st.st_size <= 0 || st.st_size > (off_t) PEER_RECORD_MAX)
                 return -EBADMSG;
         size = (size_t) st.st_size;
         at = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
         if (at == MAP_FAILED)
                 return -errno;
-
-        memcpy(&h, at, sizeof(h));
-        r = memcmp(h.magic, RECORD_MAGIC, sizeof(h.magic)) == 0 && h.size == size && memchr(h.text, '\0', sizeof(h.text)) ? 0 : -EBADMSG;
-        if (r >= 0 && h.has_certificate) {
-                a = calloc(1, sizeof(*a));
-                r = a ? read_certificate(&h, slice_make(at + sizeof(h), size - sizeof(h)), a) : -ENOMEM;
-        }
-        if (r < 0) {
-                free(a);
+        r = peer_record_parse(slice_make(at, size), ret);
+        if (r < 0)
                 munmap((void *) (uintptr_t) at, size);
-                return r;
-        }
-
-        *ret = (struct peer) { .kind = PEER_TCP, .pidfd = -1, .has_ip = h.has_ip, .ip_is_v4 = h.ip_is_v4, .ip_has_zone = h.ip_has_zone,
-                               .port = h.port, .tls = true, .certificate = a ? &a->certificate : NULL };
-        memcpy(ret->ip, h.ip, sizeof(ret->ip));
-        memcpy(ret->text, h.text, sizeof(ret->text));
-        return 0;
-}
-
-int peer_record_read(int fd, struct peer *ret) {
-        int r = read_record(fd, ret);
-
-        close(fd);
         return r;
 }
 
@@ -200,6 +230,7 @@ int peer_record_inherited(struct peer *ret) {
         unsetenv(PEER_FD_ENV);
         if (r < 0 || fd < 3 || fd > INT32_MAX)
                 return -EBADMSG;
-        r = peer_record_read((int) fd, ret);
+        r = read_sealed((int) fd, ret);
+        close((int) fd);
         return r < 0 ? r : 1;
 }

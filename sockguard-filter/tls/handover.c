@@ -8,39 +8,39 @@
 #include "base/slice.h"
 #include "tls/handover.h"
 
-#define HANDOVER_WORD "SGHAND01"
-
 union control {
         struct cmsghdr align;
-        char room[CMSG_SPACE(2 * sizeof(int))];
+        char room[CMSG_SPACE(sizeof(int))];
 };
 
-int handover_send(int channel, int plain, int record) {
-        char word[8] = HANDOVER_WORD;
-        const int fds[2] = { plain, record };
+/* One message with one descriptor. */
+static int send_with(int channel, struct slice text, int fd) {
         union control control = {};
-        struct iovec iov = { .iov_base = word, .iov_len = sizeof(word) };
+        struct iovec iov = { .iov_base = (void *) (uintptr_t) text.at, .iov_len = text.len };
         struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
         struct cmsghdr *c = CMSG_FIRSTHDR(&m);
         ssize_t n;
 
         c->cmsg_level = SOL_SOCKET;
         c->cmsg_type = SCM_RIGHTS;
-        c->cmsg_len = CMSG_LEN(sizeof(fds));
-        memcpy(CMSG_DATA(c), fds, sizeof(fds));
+        c->cmsg_len = CMSG_LEN(sizeof(fd));
+        memcpy(CMSG_DATA(c), &fd, sizeof(fd));
         do
                 n = sendmsg(channel, &m, MSG_NOSIGNAL);
         while (n < 0 && errno == EINTR);
         return n < 0 ? -errno : 0;
 }
 
-int handover_receive(int channel, int *ret_plain, int *ret_record) {
-        char word[8];
-        int fds[2] = { -1, -1 };
+int handover_send(int channel, int plain, struct slice record) {
+        return send_with(channel, record, plain);
+}
+
+int handover_receive(int channel, char *record, size_t room, size_t *ret_len, int *ret_plain) {
         union control control = {};
-        struct iovec iov = { .iov_base = word, .iov_len = sizeof(word) };
-        struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+        struct iovec iov = { .iov_base = record, .iov_len = room };
+        struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control };
         struct cmsghdr *c;
+        int fd = -1;
         ssize_t n;
 
         do {
@@ -50,16 +50,16 @@ int handover_receive(int channel, int *ret_plain, int *ret_record) {
         if (n < 0)
                 return -errno;
         c = CMSG_FIRSTHDR(&m);
-        if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(fds)))
-                memcpy(fds, CMSG_DATA(c), sizeof(fds));
-        if (fds[1] < 0 || n != sizeof(word) || memcmp(word, HANDOVER_WORD, sizeof(word)) != 0 || m.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
-                for (int i = 0; i < 2; i++)
-                        if (fds[i] >= 0)
-                                close(fds[i]);
+        if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(fd)))
+                memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+        if (fd < 0)
                 return n == 0 ? -ECONNRESET : -EBADMSG;
+        if (m.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
+                close(fd);
+                return -EBADMSG;
         }
-        *ret_plain = fds[0];
-        *ret_record = fds[1];
+        *ret_len = (size_t) n;
+        *ret_plain = fd;
         return 0;
 }
 
@@ -77,21 +77,11 @@ int terminator_keeper(void) {
 }
 
 int terminator_request(int keeper) {
-        union control control = {};
-        char word = 't';
-        struct iovec iov = { .iov_base = &word, .iov_len = 1 };
-        struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = CMSG_SPACE(sizeof(int)) };
-        struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-        int pair[2], r = 0;
+        int pair[2], r;
 
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
                 return -errno;
-        c->cmsg_level = SOL_SOCKET;
-        c->cmsg_type = SCM_RIGHTS;
-        c->cmsg_len = CMSG_LEN(sizeof(int));
-        memcpy(CMSG_DATA(c), &pair[1], sizeof(int));
-        if (sendmsg(keeper, &m, MSG_NOSIGNAL) < 0)
-                r = -errno;
+        r = send_with(keeper, SLICE("t"), pair[1]);
         close(pair[1]);
         if (r < 0) {
                 close(pair[0]);

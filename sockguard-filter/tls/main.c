@@ -122,9 +122,11 @@ static int terminate(const struct prepared *have, int fd, bool listening, int ch
         struct arena arena;
         struct peer peer;
         uint64_t deadline = deadline_in(HANDSHAKE_NS);
-        int pair[2], record, one = 1;
+        _cleanup_strbuf_ struct strbuf record;
+        int pair[2], one = 1;
 
         arena_init(&arena, 1024 * 1024, out_of_memory);
+        strbuf_init(&record, PEER_RECORD_MAX);
         if (sandbox_enter(&e) < 0)
                 return fail("sandbox", &e);
 
@@ -151,12 +153,11 @@ static int terminate(const struct prepared *have, int fd, bool listening, int ch
         }
         peer.certificate = &certificate;
 
-        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0 || peer_record_write(&peer, &record) < 0 ||
-            handover_send(channel, pair[1], record) < 0) {
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0 || peer_record_format(&peer, &record) < 0 ||
+            handover_send(channel, pair[1], strbuf_view(&record)) < 0) {
                 report_refused(&have->report, &peer, "tls_handover_failed", "the connection could not be handed to a filter");
                 return 1;
         }
-        close(record);
         close(pair[1]);
         close(channel);
         (void) signal(SIGTERM, SIG_IGN); /* the filter's end ends us, after its last byte is out */
@@ -261,17 +262,18 @@ static const char *filter_program(void) {
         return path && path[0] == '/' ? path : SOCKGUARD_BINDIR "/sockguard-filter";
 }
 
-static int become_filter(const struct options *o, int plain, int record, bool stderr_is_client) {
+static int become_filter(const struct options *o, int plain, struct slice record, bool stderr_is_client) {
         const char *argv[64] = { "sockguard-filter", "--policy", o->policy, "--listener", o->listener };
         size_t n = 5;
         char text[32];
-        int a, b;
+        int a, b = -1, sealed;
 
         for (char **arg = o->rest; *arg && n < sizeof(argv) / sizeof(argv[0]) - 1; arg++)
                 argv[n++] = *arg;
 
         a = fcntl(plain, F_DUPFD_CLOEXEC, 10);
-        b = fcntl(record, F_DUPFD_CLOEXEC, 10);
+        if (peer_record_seal(record, &sealed) >= 0)
+                b = fcntl(sealed, F_DUPFD_CLOEXEC, 10);
         if (a < 0 || b < 0 || dup2(a, LISTEN_FD) < 0 || dup2(b, RECORD_FD) < 0)
                 return fail("arrange descriptors for the filter", NULL);
         /* The filter knows by this that its stderr is the client, and logs elsewhere. */
@@ -329,7 +331,9 @@ static int become_user(const char *name) {
 
 static int serve(const struct options *o) {
         bool inetd, listening, stderr_is_client = false;
-        int channel[2], fd, null, plain, record, r;
+        static char record[PEER_RECORD_MAX];
+        int channel[2], fd, null, plain, r;
+        size_t len;
         struct stat a, b;
         pid_t pid;
 
@@ -374,10 +378,10 @@ static int serve(const struct options *o) {
         } else
                 close(fd);
 
-        r = handover_receive(channel[0], &plain, &record);
+        r = handover_receive(channel[0], record, sizeof(record), &len, &plain);
         if (r < 0)
                 return exit_status_of(pid);
-        return become_filter(o, plain, record, stderr_is_client);
+        return become_filter(o, plain, slice_make(record, len), stderr_is_client);
 }
 
 /* A pool: filters that have done their start-up, each with a terminator that has done its own. */

@@ -20,6 +20,7 @@ fuzz_targets = \
 	tests/fuzz/fuzz-image \
 	tests/fuzz/fuzz-inspect \
 	tests/fuzz/fuzz-json \
+	tests/fuzz/fuzz-peer \
 	tests/fuzz/fuzz-query \
 	tests/fuzz/fuzz-redact \
 	tests/fuzz/fuzz-target \
@@ -68,3 +69,7 @@ tests_fuzz_fuzz_config_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_image_SOURCES = tests/fuzz/fuzz-image.c $(fuzz_driver)
 tests_fuzz_fuzz_image_LDADD = libcore.a
 tests_fuzz_fuzz_image_LDFLAGS = $(fuzz_ldflags)
+
+tests_fuzz_fuzz_peer_SOURCES = tests/fuzz/fuzz-peer.c $(fuzz_driver)
+tests_fuzz_fuzz_peer_LDADD = libcore.a
+tests_fuzz_fuzz_peer_LDFLAGS = $(fuzz_ldflags)
