@@ -43,15 +43,15 @@ void connection_catch_signals(void) {
 }
 
 /* Waits with nothing in hand: a signal to stop ends the process right there. */
-static int wait_idle(struct connection *c, uint64_t deadline) {
-        int r;
+static ssize_t receive_idle(struct connection *c, uint64_t limit) {
+        ssize_t n;
 
         connection_signals.idle = 1;
         if (connection_signals.stopping)
                 _exit(0);
-        r = wire_wait(&c->client, deadline);
+        n = wire_receive(&c->client, WIRE_BLOCK, limit);
         connection_signals.idle = 0;
-        return r;
+        return n;
 }
 
 /* ---- ends ---- */
@@ -159,6 +159,12 @@ static void refuse(struct connection *c, const struct http_head *head, int statu
 
 /* ---- one request ---- */
 
+static uint64_t time_left(uint64_t deadline) {
+        uint64_t now = now_ns();
+
+        return deadline > now ? deadline - now : 0;
+}
+
 /* > 0: a head of so many bytes. 0: the connection is over, and whatever there was to say has been said. */
 static size_t read_head(struct connection *c, struct http_head *head, uint64_t *ret_started) {
         struct wire *w = &c->client;
@@ -185,33 +191,30 @@ static size_t read_head(struct connection *c, struct http_head *head, uint64_t *
                                 return 0;
                         }
                 }
-                n = wire_fill(w, WIRE_BLOCK);
-                if (n > 0)
-                        continue;
-                if (n == 0) {
-                        if (wire_held(w) > 0)
-                                refuse(c, head, 400, SLICE("the connection ended within a request head"), started);
-                        return 0;
-                }
-                if (n == -ENOBUFS) {
-                        refuse(c, head, 431, SLICE("the request head is too long"), started);
-                        return 0;
-                }
-                if (n != -EAGAIN) {
-                        w->gone = true;
-                        return 0;
-                }
-                if (wire_held(w) > 0)
-                        r = wire_wait(w, deadline);
-                else {
+                if (wire_held(w) > 0) {
+                        n = wire_fill(w, WIRE_BLOCK);
+                        if (n == -EAGAIN) {
+                                r = wire_wait(w, deadline);
+                                if (r > 0 || (r == -EINTR && !connection_signals.expired))
+                                        continue;
+                                refuse(c, head, 400, SLICE("the request head did not arrive in time"), started);
+                                return 0;
+                        }
+                } else {
                         if (state_draining(&c->state))
                                 return 0;
-                        r = wait_idle(c, c->requests == 0 ? deadline : deadline_in(IDLE_NS));
+                        n = receive_idle(c, c->requests == 0 ? time_left(deadline) : IDLE_NS);
+                        if (n == -EINTR && !connection_signals.expired)
+                                continue;
                 }
-                if (r > 0 || (r == -EINTR && !connection_signals.expired))
+                if (n > 0)
                         continue;
-                if (wire_held(w) > 0)
-                        refuse(c, head, 400, SLICE("the request head did not arrive in time"), started);
+                if (n == 0 && wire_held(w) > 0)
+                        refuse(c, head, 400, SLICE("the connection ended within a request head"), started);
+                else if (n == -ENOBUFS)
+                        refuse(c, head, 431, SLICE("the request head is too long"), started);
+                else if (n != 0 && n != -ETIMEDOUT && n != -EINTR)
+                        w->gone = true;
                 return 0;
         }
 }

@@ -67,7 +67,8 @@ static enum flow_result flush(struct flow *f) {
                         { f->front.at + f->front_at, f->front.len - f->front_at },
                         { (void *) f->bytes.at, f->bytes.len },
                 };
-                ssize_t n = wire_writev(f->to, iov, 2, f->piped > 0);
+                int from = iov[0].iov_len == 0, to = 1 + (iov[1].iov_len > 0);
+                ssize_t n = wire_writev(f->to, iov + from, to - from, f->piped > 0);
 
                 if (n == -EAGAIN) {
                         f->want_write = true;
@@ -97,6 +98,17 @@ static enum flow_result flush(struct flow *f) {
         return FLOW_DONE;
 }
 
+static void add_size_line(struct strbuf *out, uint64_t n) {
+        static const char digit[] = "0123456789abcdef";
+        char text[18] = { [16] = '\r', [17] = '\n' };
+        size_t at = 16;
+
+        do
+                text[--at] = digit[n & 15];
+        while (n >>= 4);
+        strbuf_add(out, slice_make(text + at, sizeof(text) - at));
+}
+
 /* Puts a chunk's size line in front when a new chunk begins; `run` is what is known to belong together. */
 static void announce(struct flow *f, uint64_t n, uint64_t run) {
         if (f->out != FLOW_CHUNKED)
@@ -106,7 +118,7 @@ static void announce(struct flow *f, uint64_t n, uint64_t run) {
                         run = n > CHUNK_ANNOUNCED_MAX ? n : CHUNK_ANNOUNCED_MAX;
                 if (f->chunk_open)
                         strbuf_adds(&f->front, "\r\n");
-                strbuf_addf(&f->front, "%llx\r\n", (unsigned long long) run);
+                add_size_line(&f->front, run);
                 f->chunk_left = run;
                 f->chunk_open = true;
         }
@@ -129,7 +141,7 @@ static bool may_splice(const struct flow *f) {
 static bool make_pipe(struct flow *f) {
         if (f->pipe[0] >= 0)
                 return true;
-        if (pipe2(f->pipe, O_CLOEXEC | O_NONBLOCK) < 0) {
+        if (wire_set_nonblocking(f->to) < 0 || pipe2(f->pipe, O_CLOEXEC | O_NONBLOCK) < 0) {
                 f->never_splice = true;
                 return false;
         }
@@ -261,6 +273,7 @@ static enum flow_result take(struct flow *f) {
                 return FLOW_DONE;
         case BODY_IN_END:
                 f->source_end = true;
+                f->gathering = f->bytes.len == 0; /* what ends the body goes along with what is left of it */
                 return FLOW_DONE;
         case BODY_IN_BAD:
                 return FLOW_BAD;
@@ -304,8 +317,8 @@ enum flow_result flow_step(struct flow *f) {
                         if (f->closed_off)
                                 return FLOW_DONE;
                 }
-                /* Small pieces are gathered as long as more of them have been received already. */
-                if (f->gathering && (f->front.len >= GATHERED_MAX || wire_held(f->in.from) == 0)) {
+                /* Small pieces are gathered as long as more of them have been received already, or an end is known. */
+                if (f->gathering && (f->front.len >= GATHERED_MAX || (wire_held(f->in.from) == 0 && !f->in.end))) {
                         f->gathering = false;
                         continue;
                 }

@@ -318,7 +318,7 @@ int pool_wait(int listen_fd, void (*tend)(void *arg), void *arg) {
                 return r;
         for (;;) {
                 (void) alarm(TEND_S);
-                fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+                fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
                 if (fd >= 0)
                         break;
                 if (errno == EINTR)

@@ -41,7 +41,7 @@ int pool_run(const struct pool_config *config, int listen_fd);
 
 /*
  * In a member: ready. Waits for a connection on the listening socket, calling `tend` every minute meanwhile (to look after the
- * daemon connection dialled beforehand). The connection, non-blocking and close-on-exec; or negative errno.
+ * daemon connection dialled beforehand). The connection, close-on-exec; or negative errno.
  */
 int pool_wait(int listen_fd, void (*tend)(void *arg), void *arg);
 

@@ -242,6 +242,7 @@ static int begin_answer(struct relay *r) {
         if (framing == ANSWER_CHUNKED)
                 f->in.chunk.keep = &f->trailers;
         relay_answer_head(r, &f->front, framing, 0);
+        f->gathering = true; /* a small body leaves with the head: one system call, and the client wakes once */
         r->head_sent = true;
         return -1;
 }
@@ -293,10 +294,15 @@ static int step_head(struct relay *r) {
                         wire_consume(w, (size_t) n);
                         continue;
                 }
-                n = wire_fill(w, WIRE_BLOCK);
+                /* Most answers are there at once: a moment is spent on nothing else, in one system call. Then both sides are watched. */
+                if (r->request_done && !r->patient) {
+                        r->patient = true;
+                        n = wire_receive(w, WIRE_BLOCK, UPSTREAM_PATIENCE_NS);
+                } else
+                        n = wire_fill(w, WIRE_BLOCK);
                 if (n > 0)
                         continue;
-                if (n == -EAGAIN)
+                if (n == -EAGAIN || n == -ETIMEDOUT || n == -EINTR)
                         return -2;
                 if (n == 0 || n == -ECONNRESET || n == -EPIPE)
                         return wire_held(w) == 0 ? -3 : (int) unreachable(r, "the daemon hung up within the answer's head");

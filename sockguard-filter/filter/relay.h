@@ -33,6 +33,7 @@ struct relay {
         bool upgrade_asked;      /* we passed an Upgrade on */
         bool request_done;       /* sent completely, or nobody takes the rest */
         bool request_lost;       /* the latter */
+        bool patient;            /* the first wait for the answer is over */
         bool head_seen;          /* the final head of the answer, or a 101 */
         bool head_sent;          /* bytes of it may have left */
         bool tunnel;             /* both directions are raw now */

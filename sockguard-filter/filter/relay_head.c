@@ -55,6 +55,12 @@ static void add_field(struct strbuf *out, struct slice name, struct slice value)
         strbuf_adds(out, "\r\n");
 }
 
+static void add_length(struct strbuf *out, uint64_t length) {
+        strbuf_adds(out, "Content-Length: ");
+        strbuf_add_u64(out, length);
+        strbuf_adds(out, "\r\n");
+}
+
 /* Fields of the request that we write ourselves, or that nobody beyond us shall see. */
 static bool request_field_is_ours(const struct exchange *x, const struct http_field *f) {
         switch (f->id) {
@@ -110,7 +116,7 @@ static void add_body_framing(struct strbuf *out, const struct exchange *x) {
         } else
                 length = x->head.framing == HTTP_BODY_LENGTH ? x->head.content_length : 0;
         if (length > 0 || writes)
-                strbuf_addf(out, "Content-Length: %llu\r\n", (unsigned long long) length);
+                add_length(out, length);
 }
 
 void relay_request_head(struct relay *r, struct strbuf *out) {
@@ -146,7 +152,9 @@ void relay_request_head(struct relay *r, struct strbuf *out) {
 }
 
 static void add_status_line(struct relay *r, struct strbuf *out) {
-        strbuf_addf(out, "HTTP/1.%d %03d ", r->x->head.minor == 0 ? 0 : 1, r->answer.status);
+        strbuf_add(out, r->x->head.minor == 0 ? SLICE("HTTP/1.0 ") : SLICE("HTTP/1.1 "));
+        strbuf_add_u64(out, (uint64_t) r->answer.status); /* three digits: the parser has seen to it */
+        strbuf_addc(out, ' ');
         strbuf_add(out, r->answer.status_text);
         strbuf_adds(out, "\r\n");
 }
@@ -195,7 +203,7 @@ void relay_answer_head(struct relay *r, struct strbuf *out, enum answer_framing 
                 answer_date(out);
         answer_ids(out, x);
         if (framing == ANSWER_LENGTH)
-                strbuf_addf(out, "Content-Length: %llu\r\n", (unsigned long long) length);
+                add_length(out, length);
         else if (framing == ANSWER_CHUNKED)
                 strbuf_adds(out, "Transfer-Encoding: chunked\r\n");
         else if (framing == ANSWER_CLOSE)

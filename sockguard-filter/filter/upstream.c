@@ -18,8 +18,10 @@ static bool is_idle(struct upstream *u) {
         ssize_t n;
         char c;
 
-        if (u->wire.eof || wire_held(&u->wire) > 0)
+        if (u->wire.eof || u->wire.gone || wire_held(&u->wire) > 0)
                 return false;
+        if (u->local && u->used)
+                return true;
         n = recv(u->wire.in, &c, 1, MSG_PEEK | MSG_DONTWAIT);
         return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
 }
@@ -41,6 +43,7 @@ int upstream_open(struct upstream *u, bool fresh, uint64_t deadline, struct erro
                 (void) close(fd);
                 return error_errno(e, r, "cannot use the connection to the daemon");
         }
+        u->local = endpoints_are_local(&u->set, u->endpoint);
         u->used = false;
         return 0;
 }

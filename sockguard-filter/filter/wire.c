@@ -12,14 +12,14 @@
 /* A pipe that poll(2) calls writable takes this much without blocking (pipe(7): PIPE_BUF). */
 #define PIPE_ATOMIC 4096u
 
-static int set_nonblocking(int fd) {
+static int set_flag(int fd, bool nonblocking) {
         int flags = fcntl(fd, F_GETFL);
 
         if (flags < 0)
                 return -errno;
-        if (flags & O_NONBLOCK)
+        if (!(flags & O_NONBLOCK) == !nonblocking)
                 return 0;
-        return fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ? -errno : 0;
+        return fcntl(fd, F_SETFL, flags ^ O_NONBLOCK) < 0 ? -errno : 0;
 }
 
 int wire_open(struct wire *w, int in, int out, char *buf, size_t room) {
@@ -33,9 +33,16 @@ int wire_open(struct wire *w, int in, int out, char *buf, size_t room) {
         w->can_splice = w->is_socket;
         if (!w->is_socket)
                 return 0; /* the caller's own terminal or pipe: its flags are not ours to change */
-        r = set_nonblocking(in);
+        r = set_flag(in, false);
         if (r < 0)
                 *w = (struct wire) WIRE_INIT;
+        return r;
+}
+
+int wire_set_nonblocking(struct wire *w) {
+        int r = w->nonblocking || !w->is_socket ? 0 : set_flag(w->out, true);
+
+        w->nonblocking = r == 0;
         return r;
 }
 
@@ -90,30 +97,18 @@ static bool poll_now(int fd, short events) {
         return poll(&p, 1, 0) > 0;
 }
 
-ssize_t wire_fill(struct wire *w, size_t max) {
-        ssize_t n;
-
-        if (w->eof)
-                return 0;
-        if (w->in < 0)
-                return -EBADF;
+/* Room for received bytes: how many, or 0. */
+static size_t make_room(struct wire *w, size_t max) {
         if (w->end == w->room && w->start > w->pin) {
                 memmove(w->buf + w->pin, w->buf + w->start, w->end - w->start);
                 w->end -= w->start - w->pin;
                 w->start = w->pin;
         }
-        if (max > w->room - w->end)
-                max = w->room - w->end;
-        if (max == 0)
-                return -ENOBUFS;
-        do {
-                if (w->is_socket)
-                        n = recv(w->in, w->buf + w->end, max, MSG_DONTWAIT);
-                else if (!poll_now(w->in, POLLIN))
-                        return -EAGAIN;
-                else
-                        n = read(w->in, w->buf + w->end, max);
-        } while (n < 0 && errno == EINTR);
+        return max < w->room - w->end ? max : w->room - w->end;
+}
+
+/* What a read returned, or failed with. */
+static ssize_t received(struct wire *w, ssize_t n) {
         if (n < 0)
                 return errno == EWOULDBLOCK ? -EAGAIN : -errno;
         if (n == 0) {
@@ -126,6 +121,55 @@ ssize_t wire_fill(struct wire *w, size_t max) {
         return n;
 }
 
+ssize_t wire_fill(struct wire *w, size_t max) {
+        ssize_t n;
+
+        if (w->eof)
+                return 0;
+        if (w->in < 0)
+                return -EBADF;
+        max = make_room(w, max);
+        if (max == 0)
+                return -ENOBUFS;
+        do {
+                if (w->is_socket)
+                        n = recv(w->in, w->buf + w->end, max, MSG_DONTWAIT);
+                else if (!poll_now(w->in, POLLIN))
+                        return -EAGAIN;
+                else
+                        n = read(w->in, w->buf + w->end, max);
+        } while (n < 0 && errno == EINTR);
+        return received(w, n);
+}
+
+static int set_patience(struct wire *w, uint64_t ns) {
+        struct timeval tv = { .tv_sec = (time_t) (ns / NSEC_PER_SEC), .tv_usec = (suseconds_t) (ns % NSEC_PER_SEC / 1000) };
+
+        if (w->patience == ns)
+                return 0;
+        if (setsockopt(w->in, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)) < 0)
+                return -errno;
+        w->patience = ns;
+        return 0;
+}
+
+ssize_t wire_receive(struct wire *w, size_t max, uint64_t ns) {
+        ssize_t n;
+        int r;
+
+        if (ns < NSEC_PER_MSEC)
+                ns = NSEC_PER_MSEC; /* a zero timeout would be none */
+        if (w->eof || !w->is_socket || w->nonblocking || set_patience(w, ns) < 0) {
+                r = wire_wait(w, deadline_in(ns));
+                return r < 0 ? r : wire_fill(w, max);
+        }
+        max = make_room(w, max);
+        if (max == 0)
+                return -ENOBUFS;
+        n = received(w, recv(w->in, w->buf + w->end, max, 0));
+        return n == -EAGAIN ? -ETIMEDOUT : n;
+}
+
 ssize_t wire_writev(struct wire *w, const struct iovec *iov, int n, bool more) {
         ssize_t r;
 
@@ -134,8 +178,9 @@ ssize_t wire_writev(struct wire *w, const struct iovec *iov, int n, bool more) {
         do {
                 if (w->is_socket) {
                         struct msghdr m = { .msg_iov = (struct iovec *) iov, .msg_iovlen = (size_t) n };
+                        int flags = MSG_DONTWAIT | MSG_NOSIGNAL | (more ? MSG_MORE : 0);
 
-                        r = sendmsg(w->out, &m, MSG_DONTWAIT | MSG_NOSIGNAL | (more ? MSG_MORE : 0));
+                        r = n == 1 ? send(w->out, iov->iov_base, iov->iov_len, flags) : sendmsg(w->out, &m, flags);
                 } else if (!poll_now(w->out, POLLOUT))
                         return -EAGAIN;
                 else {

@@ -16,8 +16,10 @@
  */
 struct wire {
         int in, out;      /* equal for a socket; -1 when closed */
-        bool is_socket;   /* then O_NONBLOCK is set; else poll(2) is asked before every call, so that we never block */
+        bool is_socket;   /* then calls say themselves whether they block; else poll(2) is asked before every call */
         bool can_splice;
+        bool nonblocking; /* O_NONBLOCK is set: splice(2) into a socket has no other way to say it */
+        uint64_t patience; /* SO_RCVTIMEO as it was last set, ns; 0 none */
         bool eof;         /* the other end has finished sending */
         bool gone;        /* the other end has vanished: nothing can be delivered any more */
         char *buf;
@@ -29,8 +31,8 @@ struct wire {
 #define WIRE_INIT { .in = -1, .out = -1 }
 
 /*
- * Takes over the descriptors. `buf` stays the caller's. `in` and `out` may be the same. Sockets become non-blocking.
- * 0 or negative errno.
+ * Takes over the descriptors. `buf` stays the caller's. `in` and `out` may be the same. O_NONBLOCK is cleared on sockets, so that
+ * wire_receive() may wait in the kernel. 0 or negative errno.
  */
 int wire_open(struct wire *w, int in, int out, char *buf, size_t room);
 
@@ -62,6 +64,15 @@ void wire_trim(struct wire *w);
  * -EAGAIN nothing there; -ENOBUFS the buffer is full; other negative errno: the stream is broken.
  */
 ssize_t wire_fill(struct wire *w, size_t max);
+
+/*
+ * The same, but waits up to `ns` for the first byte: one system call instead of three, on a socket. The kernel keeps the time in
+ * ticks of some milliseconds, so this is for limits that are no promise. -ETIMEDOUT nothing came; -EINTR a signal did.
+ */
+ssize_t wire_receive(struct wire *w, size_t max, uint64_t ns);
+
+/* From here on wire_receive() cannot wait in recv(2), and splice(2) into this socket does not block. 0 or negative errno. */
+int wire_set_nonblocking(struct wire *w);
 
 /* Sends what goes out at once. > 0 bytes sent; -EAGAIN; other negative errno (-EPIPE: nobody reads any more). */
 struct iovec;
