@@ -139,7 +139,7 @@ static struct slice without_user(struct slice authority) {
 bool uri_valid(struct slice text) {
         struct slice scheme, rest, path;
 
-        if (!uri_bytes_valid(text) || !scheme_cut(text, &scheme, &rest) || rest.len == 0)
+        if (!uri_bytes_valid(text) || !scheme_cut(text, &scheme, &rest))
                 return false;
         if (!slice_starts(rest, SLICE("//")))
                 return true;

@@ -93,11 +93,18 @@ bool check_ips(struct config *c, struct plist list) {
         struct pstr *at = list_of(c, list, struct pstr);
         struct ip_address ip;
 
-        for (uint32_t i = 0; i < list.n; i++)
-                if (ip_parse(unicode_trim(text_of(c, at[i])), &ip) < 0) {
-                        complain(c, at + i, "must be an IP address, without a prefix length");
-                        return false;
+        for (uint32_t i = 0; i < list.n; i++) {
+                struct slice text = unicode_trim(text_of(c, at[i])), address, zone;
+
+                if (ip_parse(text, &ip) == 0)
+                        continue;
+                if (slice_cut(text, '%', &address, &zone) && zone.len && slice_find(address, ':') >= 0 && ip_parse(address, &ip) == 0) {
+                        warn(c, at + i, "never matches: an address in a certificate has no zone");
+                        continue;
                 }
+                complain(c, at + i, "must be an IP address, without a prefix length");
+                return false;
+        }
         return true;
 }
 

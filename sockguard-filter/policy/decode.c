@@ -278,6 +278,17 @@ static bool below_list(const struct path *path) {
         return false;
 }
 
+/* Does a mapping set anything? null and empty mappings do not count (chapter 01, 2.6). */
+static bool holds_value(const struct node *map) {
+        for (uint32_t i = 0; i < map->n; i++) {
+                const struct node *v = map->entries[i].value;
+
+                if (!node_is_null(v) && !(v->kind == NODE_MAP && v->n == 0))
+                        return true;
+        }
+        return false;
+}
+
 static void decode_optional(struct config *c, const struct opt_row *row, struct plist *field, const struct node *n,
                             const struct path *path, bool strict) {
         void *at;
@@ -285,14 +296,8 @@ static void decode_optional(struct config *c, const struct opt_row *row, struct 
         if (n->kind != NODE_MAP)
                 return wrong(c, n, path, "a mapping is wanted");
         /* Outside lists a mapping without values is as good as none. */
-        if (!below_list(path)) {
-                bool empty = true;
-
-                for (uint32_t i = 0; i < n->n; i++)
-                        empty &= node_is_null(n->entries[i].value);
-                if (empty)
-                        return;
-        }
+        if (!below_list(path) && !holds_value(n))
+                return;
         at = builder_array(&c->blob, 1, row->inner->size, field);
         put(c, field, n);
         decode_element(c, row->inner, at, n, path, strict);
@@ -315,6 +320,8 @@ void decode_value(struct config *c, const struct opt_row *row, void *base, const
                 }
                 return;
         case OPT_K_OPTINT:
+                if (value->kind == NODE_MAP && value->n == 0 && !below_list(path))
+                        return; /* an empty mapping does not count as written (chapter 01, 2.6) */
                 if (get_int(c, value, path, INT64_MIN, INT64_MAX, &v)) {
                         *(struct opt_int *) field = (struct opt_int) { .value = v, .set = true };
                         put(c, field, value);

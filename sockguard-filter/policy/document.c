@@ -275,6 +275,11 @@ static int handle(struct composer *c, const yaml_event_t *ev, struct frame *fram
         int r = 0;
 
         switch (ev->type) {
+        case YAML_DOCUMENT_START_EVENT:
+                /* The dialect is fixed (chapter 01, 2.1): a text that asks for another may mean other values. */
+                if (ev->data.document_start.version_directive && ev->data.document_start.version_directive->minor != 1)
+                        return refuse(c, ev->start_mark, (struct slice) { 0 }, "the %YAML line asks for another version; leave it out");
+                return 0;
         case YAML_ALIAS_EVENT:
                 r = find_alias(c, ev, &n);
                 if (r == 0)

@@ -57,7 +57,7 @@ schemadir = $(datadir)/sockguard
 nodist_schema_DATA = policy/sockguard.schema.json
 nodist_man5_MANS = man/sockguard.yaml.5
 CLEANFILES += policy/sockguard.schema.json man/sockguard.yaml.5
-EXTRA_DIST += tests/schema/check.py
+EXTRA_DIST += tests/schema/check.py tests/e2e/tables.py
 
 # tests/bench/compile.sh runs it.
 noinst_PROGRAMS += tests/bench/bench-compile

@@ -80,6 +80,22 @@ static void problems_say_where_what_and_what_was_meant(void) {
         CHECK_COMPLAINT("log.level: debug\n", "t.yaml:1:1: log.level: keys with dots are not read; write one mapping inside the other");
 }
 
+static void an_empty_mapping_does_not_count_as_a_number(void) {
+        struct config *c = load("listen: {socket_uid: {}, socket_gid: {}}\nclients: {global_concurrency: {max_inflight: {}}}\n");
+
+        CHECK_INT(config_check(c), 0);
+        CHECK(!config_root(c)->listen.socket_uid.set);
+        CHECK_INT(config_root(c)->clients.global_concurrency.n, 0);
+        config_free(c);
+        CHECK_COMPLAINT("listeners: [{name: a, socket: /a, socket_mode: '0600', socket_uid: {}, allowed_profiles: ['*']}]\n",
+                        "t.yaml:1:68: listeners[0].socket_uid: a whole number is wanted");
+}
+
+static void another_version_of_yaml_is_refused(void) {
+        CHECK_COMPLAINT("%YAML 1.1\n---\nlog: {level: info}\n", "");
+        CHECK_COMPLAINT("%YAML 1.2\n---\nlog: {level: info}\n", "t.yaml:1:1: the %YAML line asks for another version; leave it out");
+}
+
 static void all_problems_are_reported_in_one_go(void) {
         struct config *c = load("log: {level: x, format: y}\nresponse: {deny_verbosity: z}\nadmn: {}\n");
 
@@ -330,6 +346,7 @@ static void section_variables_replace_the_default_rules_only(void) {
 }
 
 CHECK_MAIN(CHECK_TEST(an_empty_text_is_all_defaults), CHECK_TEST(problems_say_where_what_and_what_was_meant),
+           CHECK_TEST(an_empty_mapping_does_not_count_as_a_number), CHECK_TEST(another_version_of_yaml_is_refused),
            CHECK_TEST(all_problems_are_reported_in_one_go), CHECK_TEST(trust_roots_count_only_while_trust_is_on),
            CHECK_TEST(scalars_are_what_the_dialect_says), CHECK_TEST(durations_have_units),
            CHECK_TEST(the_environment_beats_the_file_and_names_itself), CHECK_TEST(a_variable_that_names_a_block_changes_nothing),
