@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/unicode.h"
 #include "http/target.h"
 
 /* Query strings: one parsed view for the checks and for the daemon (chapter 02, 6.1). */
@@ -91,6 +92,26 @@ void http_query_set(struct http_query *q, struct slice name, struct slice value,
                 at[n++] = (struct http_param) { name, value };
         q->at = at;
         q->n = n;
+}
+
+bool http_query_unify(struct http_query *q, struct slice name, struct arena *a) {
+        struct http_param *at = arena_new_array(a, struct http_param, q->n);
+        bool seen = false, any = false;
+        size_t n = 0;
+
+        for (size_t i = 0; i < q->n; i++) {
+                bool exact = slice_eq(q->at[i].name, name);
+
+                if ((exact && seen) || (!exact && unicode_fold_eq(q->at[i].name, name))) {
+                        any = true;
+                        continue;
+                }
+                seen = seen || exact;
+                at[n++] = q->at[i];
+        }
+        q->at = at;
+        q->n = n;
+        return any;
 }
 
 /* By name, then by position: the order of the elements is the order of their addresses. */

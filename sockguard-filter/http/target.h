@@ -58,6 +58,12 @@ size_t http_query_count(const struct http_query *q, struct slice name);
 /* Replaces all parameters of the name by one (added when there was none). */
 void http_query_set(struct http_query *q, struct slice name, struct slice value, struct arena *a);
 
+/*
+ * Drops what only some engines read as this parameter: its name in another case, which Podman's decoder folds, and all values
+ * but the first, where Podman takes the last. True when there was any.
+ */
+bool http_query_unify(struct http_query *q, struct slice name, struct arena *a);
+
 /* key=value, keys sorted bytewise, values in order, form escaping. */
 struct slice http_query_encode(const struct http_query *q, struct arena *a);
 

@@ -155,15 +155,17 @@ static bool contradicts(struct slice entry, const struct label_selector *selecto
         return about;
 }
 
-int list_filter_narrow(struct exchange *x, struct slice key, const struct label_selector *selectors, size_t n) {
+int list_filter_narrow(struct exchange *x, struct slice key, const struct label_selector *selectors, size_t n, bool anew) {
         struct slice *texts = arena_new_array(x->arena, struct slice, n), *merged, text = SLICE(""), written;
         struct http_query *query = exchange_query(x);
         struct entries *labels;
         struct filter filter;
-        bool changed = false;
+        bool changed = anew;
         size_t kept = 0;
         int r;
 
+        if (http_query_unify(query, SLICE("filters"), x->arena))
+                x->query_changed = true;
         http_query_get(query, SLICE("filters"), &text);
         r = read_filter(text, x->arena, &filter);
         if (r < 0)

@@ -5,6 +5,7 @@
 
 #include "base/json_scan.h"
 #include "base/path_pattern.h"
+#include "base/unicode.h"
 #include "identity/list_filter.h"
 #include "identity/references.h"
 
@@ -50,9 +51,14 @@ static const struct shared_row {
         { "/plugins/{}", SHARED_STRICT, "ownership.strict" },
         { "/distribution/{}", SHARED_STRICT, "ownership.strict" },
         { "/grpc", SHARED_STRICT, "ownership.strict" },
+        { "/moby.buildkit.v1.Control/{}", SHARED_STRICT, "ownership.strict" },
         { "/images/load", SHARED_STRICT, "ownership.strict" },
         { "/libpod/images/load", SHARED_STRICT, "ownership.strict" },
         { "/libpod/images/import", SHARED_STRICT, "ownership.strict" },
+        { "/libpod/images/scp/{}", SHARED_STRICT, "ownership.strict" },
+        { "/libpod/artifacts/{}", SHARED_STRICT, "ownership.strict" },
+        { "/libpod/quadlets/{}", SHARED_STRICT, "ownership.strict" },
+        { "/libpod/local/{}", SHARED_STRICT, "ownership.strict" },
         { "/libpod/manifests/{}", SHARED_STRICT, "ownership.strict" },
         { "/libpod/play/kube", SHARED_STRICT, "ownership.strict" },
         { "/libpod/kube/{}", SHARED_STRICT, "ownership.strict" },
@@ -100,17 +106,46 @@ static enum stage_result denied(struct exchange *x, const char *what, struct sli
                              "%s%s %.*s does not belong to this owner", libpod_word(x), what, SLICE_ARG(slice_upto(id, 256)));
 }
 
-/* 1 ours, 0 not ours, -ENOENT, -EIO. */
-static int check(struct exchange *x, const struct ownership *o, enum resource_kind kind, struct slice id, bool unowned_ok) {
-        struct json_value root, labels;
+/* 1 ours, 0 not ours, -EIO. */
+static int judge_labels(struct exchange *x, const struct ownership *o, enum resource_kind kind, struct json_value root, bool unowned_ok) {
+        struct json_value labels;
         struct slice value;
-        int r;
 
-        if ((r = resource_inspect(x, kind, id, &root)) < 0 || (r = resource_labels(kind, root, &labels)) < 0)
-                return r;
+        if (resource_labels(kind, root, &labels) < 0)
+                return -EIO;
         if (!resource_label(labels, o->key, x->arena, &value) || value.len == 0)
                 return unowned_ok;
         return slice_eq(value, o->owner);
+}
+
+/* Whose are all images of a repository? As above. */
+static int check_repository(struct exchange *x, const struct ownership *o, struct slice repository, bool unowned_ok) {
+        struct json_value images, each;
+        struct json_iter it;
+        int r;
+
+        r = resource_images(x, &images);
+        if (r < 0)
+                return r;
+        for (it = json_iter_of(images); json_next(&it, NULL, &each);) {
+                if (!image_entry_is_of(each, repository, x->arena))
+                        continue;
+                r = judge_labels(x, o, RESOURCE_REPOSITORY, each, unowned_ok);
+                if (r <= 0)
+                        return r;
+        }
+        return 1;
+}
+
+/* 1 ours, 0 not ours, -ENOENT, -EIO. */
+static int check(struct exchange *x, const struct ownership *o, enum resource_kind kind, struct slice id, bool unowned_ok) {
+        struct json_value root;
+        int r;
+
+        if (kind == RESOURCE_REPOSITORY)
+                return check_repository(x, o, id, unowned_ok);
+        r = resource_inspect(x, kind, id, &root);
+        return r < 0 ? r : judge_labels(x, o, kind, root, unowned_ok);
 }
 
 /* ---- rewriting ---- */
@@ -140,6 +175,7 @@ static int stamp(struct exchange *x, const struct ownership *o, const struct sta
                 struct http_query *query = exchange_query(x);
                 struct slice labels = SLICE("");
 
+                http_query_unify(query, SLICE("labels"), x->arena);
                 http_query_get(query, SLICE("labels"), &labels);
                 r = stamp_labels(labels, o->key, o->owner, x->arena, &text);
                 if (r < 0) {
@@ -163,6 +199,40 @@ static int stamp(struct exchange *x, const struct ownership *o, const struct sta
         return 0;
 }
 
+/*
+ * A commit inherits the labels of its container, an import has none: neither may give the image to somebody else. With
+ * ownership.strict an import gets the owner's label, too.
+ */
+static int keep_image_label(struct exchange *x, const struct ownership *o, const char **ret_why) {
+        struct slice path = x->target.normalized, from, text;
+        bool commit = slice_eq(path, SLICE("/commit")) || slice_eq(path, SLICE("/libpod/commit"));
+        bool import = slice_eq(path, SLICE("/libpod/images/import")) ||
+                      (slice_eq(path, SLICE("/images/create")) && http_query_get(exchange_query(x), SLICE("fromSrc"), &from) && from.len > 0);
+        bool changed;
+        int r;
+
+        if (!commit && !import)
+                return 0;
+        r = stamp_changes(exchange_query(x), o->key, o->owner, import && o->strict, x->arena, &changed);
+        if (r < 0) {
+                *ret_why = "the changes parameter could hide or change the owner's label";
+                return r;
+        }
+        x->query_changed = x->query_changed || changed;
+
+        if (!commit || x->body_state == BODY_NONE || (x->ops->body_buffer(x, OWNERSHIP_BODY_MAX) == 0 && x->body.len == 0))
+                return 0;
+        r = read_body(x, &text, ret_why);
+        if (r < 0 || !body_sets_label(json_root(text), o->key))
+                return r;
+        r = stamp_body(&commit_row, text, o->key, o->owner, x->arena, &x->body);
+        if (r < 0)
+                *ret_why = "labels in the request body are not an object";
+        else
+                x->body_changed = true;
+        return r;
+}
+
 static bool is_filtered(struct slice path) {
         for (size_t i = 0; i < sizeof(filtered) / sizeof(filtered[0]); i++)
                 if (slice_eq(path, slice_of(filtered[i])))
@@ -172,12 +242,16 @@ static bool is_filtered(struct slice path) {
 
 /* ---- references ---- */
 
+static bool is_image(enum resource_kind kind) {
+        return kind == RESOURCE_IMAGE || kind == RESOURCE_REPOSITORY;
+}
+
 static enum stage_result check_references(struct exchange *x, const struct ownership *o, const struct references *refs, bool *ret_denied) {
         *ret_denied = false;
         for (size_t i = 0; i < refs->n; i++) {
                 const struct reference *ref = &refs->at[i];
                 bool unowned_ok = ref->use == REFERENCE_PULLED || (ref->use == REFERENCE_TARGET && !o->strict) ||
-                                  (ref->use <= REFERENCE_BASE && ref->kind == RESOURCE_IMAGE && o->unowned_images_ok);
+                                  (ref->use <= REFERENCE_BASE && is_image(ref->kind) && o->unowned_images_ok);
                 int r = check(x, o, ref->kind, ref->id, unowned_ok);
 
                 if (r == -EIO)
@@ -212,6 +286,28 @@ static enum stage_result judge_references(struct exchange *x, const struct owner
         return check_references(x, o, &refs, ret_denied);
 }
 
+/*
+ * What the call is for besides the image in the path: a push takes the tag from a parameter, and without any tag a push or an
+ * export takes all of them. As check(); a tag that is not there passes.
+ */
+static int check_tags(struct exchange *x, const struct ownership *o, const struct owned_path *p) {
+        const struct http_query *query = exchange_query(x);
+        bool tagged = image_is_chosen(p->id);
+        int r;
+
+        for (size_t i = 0; i < query->n && x->head.method == HTTP_POST; i++) {
+                struct slice tag = query->at[i].value, name = image_without_tag(p->id);
+
+                if (tag.len == 0 || !unicode_fold_eq(query->at[i].name, SLICE("tag")))
+                        continue;
+                tagged = true;
+                r = check(x, o, RESOURCE_IMAGE, arena_printf(x->arena, "%.*s:%.*s", SLICE_ARG(name), SLICE_ARG(tag)), p->unowned_ok);
+                if (r <= 0 && r != -ENOENT)
+                        return r;
+        }
+        return tagged ? 1 : check(x, o, RESOURCE_REPOSITORY, image_repository(p->id), p->unowned_ok);
+}
+
 static enum stage_result judge_path(struct exchange *x, const struct ownership *o, const struct owned_path *p) {
         struct slice id = p->id;
         int r;
@@ -224,6 +320,10 @@ static enum stage_result judge_path(struct exchange *x, const struct ownership *
                         return lookup_failed(x, p->kind);
         }
         r = check(x, o, p->kind, id, p->unowned_ok);
+        if (p->all_tags && (r > 0 || r == -ENOENT))
+                r = check_tags(x, o, p);
+        if (p->whole.len > id.len && !p->exec && (r > 0 || r == -ENOENT))
+                r = check(x, o, p->kind, p->whole, p->unowned_ok);
         if (r == -EIO)
                 return lookup_failed(x, p->kind);
         if (r == 0)
@@ -259,7 +359,7 @@ enum stage_result stage_ownership(struct exchange *x) {
         }
 
         names_one = owned_path_of(x->head.method, path, o.unowned_images_ok, o.strict, &owned);
-        row = stamp_find(path);
+        row = stamp_find(path, o.strict);
         /* `GET /volumes/create` asks for a volume of that name: it is checked, not stamped. An update is both. */
         if (row && (!names_one || slice_ends(path, SLICE("/update")))) {
                 if (stamp(x, &o, row, &why) < 0)
@@ -267,9 +367,12 @@ enum stage_result stage_ownership(struct exchange *x) {
         } else if (!names_one && is_filtered(path)) {
                 const struct label_selector owner = { .key = o.key, .value = o.owner, .has_value = true };
 
-                if (list_filter_narrow(x, list_filter_key(path), &owner, 1) < 0)
+                if (list_filter_narrow(x, list_filter_key(path), &owner, 1, true) < 0)
                         return invalid(x, "the filters parameter is not a filter");
         }
+
+        if (keep_image_label(x, &o, &why) < 0)
+                return invalid(x, why);
 
         result = judge_references(x, &o, &denied_one);
         if (result != STAGE_NEXT || denied_one)

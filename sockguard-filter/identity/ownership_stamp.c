@@ -4,6 +4,7 @@
 #include "base/json_scan.h"
 #include "base/path_pattern.h"
 #include "base/strbuf.h"
+#include "base/unicode.h"
 #include "identity/ownership.h"
 
 static const struct stamp_row stamp_rows[] = {
@@ -25,10 +26,21 @@ static const struct stamp_row stamp_rows[] = {
         { "/libpod/secrets/create", { { NULL } } },
 };
 
-const struct stamp_row *stamp_find(struct slice path) {
+/* Updates that the reference lets the owner's label get lost in; with ownership.strict it stays. */
+static const struct stamp_row strict_rows[] = {
+        { "/secrets/{1}/update", { { "Labels" } } },
+        { "/configs/{1}/update", { { "Labels" } } },
+};
+
+const struct stamp_row commit_row = { "/commit", { { "Labels" } } };
+
+const struct stamp_row *stamp_find(struct slice path, bool strict) {
         for (size_t i = 0; i < sizeof(stamp_rows) / sizeof(stamp_rows[0]); i++)
                 if (path_pattern_match(stamp_rows[i].pattern, path))
                         return &stamp_rows[i];
+        for (size_t i = 0; i < sizeof(strict_rows) / sizeof(strict_rows[0]) && strict; i++)
+                if (path_pattern_match(strict_rows[i].pattern, path))
+                        return &strict_rows[i];
         return NULL;
 }
 
@@ -189,4 +201,63 @@ int stamp_labels(struct slice text, struct slice key, struct slice owner, struct
                 return -EBADMSG;
         *ret = arena_dup(a, strbuf_view(&b));
         return 0;
+}
+
+/* A word that no reader of Dockerfiles takes for anything but itself. */
+static bool is_plain(struct slice s) {
+        for (size_t i = 0; i < s.len; i++) {
+                char c = s.at[i];
+
+                if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') && (c == 0 || !strchr("._/:@+-", c)))
+                        return false;
+        }
+        return true;
+}
+
+/* A backslash, or after a directive a backtick, makes the next line, which will be ours, part of this one. */
+static bool continues(struct slice text) {
+        struct slice line;
+        bool more;
+
+        do {
+                more = slice_cut(text, '\n', &line, &text);
+                line = unicode_trim(line);
+                if (line.len && strchr("\\`", line.at[line.len - 1]))
+                        return true;
+        } while (more);
+        return false;
+}
+
+int stamp_changes(struct http_query *q, struct slice key, struct slice owner, bool always, struct arena *a, bool *ret_changed) {
+        struct http_param *at = arena_new_array(a, struct http_param, q->n + 1);
+        bool any = always;
+
+        for (size_t i = 0; i < q->n; i++) {
+                at[i] = q->at[i];
+                if (!unicode_fold_eq(at[i].name, SLICE("changes")) || unicode_trim(at[i].value).len == 0)
+                        continue;
+                if (continues(at[i].value))
+                        return -EBADMSG;
+                /* Podman reads the name in any case, and values under the same name in their order. */
+                at[i].name = SLICE("changes");
+                any = true;
+        }
+        *ret_changed = any;
+        if (!any)
+                return 0;
+        if (!is_plain(key) || !is_plain(owner))
+                return -EBADMSG;
+        at[q->n] = (struct http_param) { .name = SLICE("changes"),
+                                         .value = arena_printf(a, "LABEL %.*s=%.*s", SLICE_ARG(key), SLICE_ARG(owner)) };
+        q->at = at;
+        q->n++;
+        return 0;
+}
+
+bool body_sets_label(struct json_value root, struct slice key) {
+        struct json_value labels, v;
+        struct slice name;
+
+        return root.type == JSON_OBJECT && find_folded(root, "Labels", &name, &labels) && labels.type == JSON_OBJECT &&
+               find_exact(labels, key, &v);
 }

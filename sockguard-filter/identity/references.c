@@ -6,8 +6,7 @@
 #include "base/path_pattern.h"
 #include "base/unicode.h"
 
-static void add(struct references *refs, enum resource_kind kind, enum reference_use use, struct slice id) {
-        id = unicode_trim(id);
+static void add_as_written(struct references *refs, enum resource_kind kind, enum reference_use use, struct slice id) {
         if (id.len == 0 || refs->too_many)
                 return;
         for (size_t i = 0; i < refs->n; i++)
@@ -29,6 +28,10 @@ static void add(struct references *refs, enum resource_kind kind, enum reference
         refs->at[refs->n++] = (struct reference) { .kind = kind, .use = use, .id = id };
 }
 
+static void add(struct references *refs, enum resource_kind kind, enum reference_use use, struct slice id) {
+        add_as_written(refs, kind, use, unicode_trim(id));
+}
+
 static bool starts_folded(struct slice s, struct slice prefix) {
         return s.len >= prefix.len && slice_case_eq(slice_upto(s, prefix.len), prefix);
 }
@@ -43,17 +46,18 @@ static bool container_mode(struct slice text, struct slice *ret_name) {
         return ret_name->len > 0;
 }
 
+static const struct slice builtin_networks[] = {
+        { "default", 7 }, { "bridge", 6 }, { "host", 4 }, { "none", 4 }, { "ingress", 7 }, { "docker_gwbridge", 15 },
+};
+
 /* A network that somebody made, as opposed to the engine's own and to the modes that are no network. */
 static bool custom_network(struct slice text) {
-        static const struct slice builtin[] = {
-                { "default", 7 }, { "bridge", 6 }, { "host", 4 }, { "none", 4 }, { "ingress", 7 }, { "docker_gwbridge", 15 },
-        };
         struct slice s = unicode_trim(text), container;
 
         if (s.len == 0 || container_mode(s, &container) || starts_folded(s, SLICE("ns:")))
                 return false;
-        for (size_t i = 0; i < sizeof(builtin) / sizeof(builtin[0]); i++)
-                if (slice_case_eq(s, builtin[i]))
+        for (size_t i = 0; i < sizeof(builtin_networks) / sizeof(builtin_networks[0]); i++)
+                if (slice_case_eq(s, builtin_networks[i]))
                         return false;
         return true;
 }
@@ -85,11 +89,27 @@ static void take_target(struct references *refs, enum resource_kind kind, struct
                 add(refs, kind, REFERENCE_TARGET, json_string(v, refs->arena));
 }
 
-static void take_network(struct references *refs, enum resource_kind kind, struct json_value v) {
-        struct slice text;
+/*
+ * The engine compares its own words byte by byte and trims nothing: " host" and "Bridge" are networks that somebody may have
+ * made. What we read as a word of its own must therefore not be somebody else's network.
+ */
+static void add_network(struct references *refs, enum resource_kind kind, struct slice text) {
+        bool custom = custom_network(text);
 
-        if (v.type == JSON_STRING && custom_network(text = json_string(v, refs->arena)))
+        if (custom)
                 add(refs, kind, REFERENCE_EMBEDDED, text);
+        if (custom && slice_eq(unicode_trim(text), text))
+                return;
+        for (size_t i = 0; i < sizeof(builtin_networks) / sizeof(builtin_networks[0]); i++)
+                if (slice_eq(text, builtin_networks[i]))
+                        return;
+        if (!slice_starts(text, SLICE("container:")))
+                add_as_written(refs, kind, REFERENCE_TARGET, text);
+}
+
+static void take_network(struct references *refs, enum resource_kind kind, struct json_value v) {
+        if (v.type == JSON_STRING)
+                add_network(refs, kind, json_string(v, refs->arena));
 }
 
 /* "volume:/path": without a colon it is an anonymous volume, with a slash in front a path of the host. */
@@ -111,6 +131,14 @@ static void take_before_colon(struct references *refs, enum resource_kind kind, 
                 return;
         slice_cut(json_string(v, refs->arena), ':', &name, &rest);
         add(refs, kind, REFERENCE_EMBEDDED, name);
+}
+
+static void take_links(struct references *refs, enum resource_kind kind, struct json_value v) {
+        struct json_iter it = json_iter_of(v);
+        struct json_value each;
+
+        while (v.type == JSON_ARRAY && json_next(&it, NULL, &each))
+                take_before_colon(refs, kind, each);
 }
 
 static void take_mount(struct references *refs, enum resource_kind kind, struct json_value v) {
@@ -165,9 +193,9 @@ static void take_network_map(struct references *refs, enum resource_kind kind, s
         if (n)
                 qsort(members, n, sizeof(*members), by_name);
         for (size_t i = 0; i < n; i++) {
-                if (custom_network(members[i].name))
-                        add(refs, kind, REFERENCE_EMBEDDED, members[i].name);
+                add_network(refs, kind, members[i].name);
                 each_member(refs, members[i].value, "NetworkID", kind, take_text);
+                each_member(refs, members[i].value, "Links", RESOURCE_CONTAINER, take_links);
         }
 }
 
@@ -281,8 +309,8 @@ static const struct place container_places[] = {
         { { "HostConfig", "Mounts", "*" }, RESOURCE_VOLUME, take_mount },
         { { "HostConfig", "NetworkMode" }, RESOURCE_NETWORK, take_network },
         { { "NetworkingConfig", "EndpointsConfig" }, RESOURCE_NETWORK, take_network_map },
-        { { "HostConfig", "VolumesFrom", "*" }, RESOURCE_CONTAINER, take_before_colon },
-        { { "HostConfig", "Links", "*" }, RESOURCE_CONTAINER, take_before_colon },
+        { { "HostConfig", "VolumesFrom" }, RESOURCE_CONTAINER, take_links },
+        { { "HostConfig", "Links" }, RESOURCE_CONTAINER, take_links },
         { { NULL }, 0, NULL },
 };
 
@@ -300,6 +328,7 @@ static const struct place service_places[] = {
 
 static const struct place attach_places[] = {
         { { "Container" }, RESOURCE_CONTAINER, take_text },
+        { { "EndpointConfig", "Links" }, RESOURCE_CONTAINER, take_links },
         { { NULL }, 0, NULL },
 };
 
@@ -317,7 +346,7 @@ static const struct place libpod_container_places[] = {
         { { "cni_networks" }, RESOURCE_NETWORK, take_libpod_networks },
         { { "secrets", "*", "Source" }, RESOURCE_SECRET, take_text },
         { { "secret_env" }, RESOURCE_SECRET, take_map_values },
-        { { "volumes_from", "*" }, RESOURCE_CONTAINER, take_before_colon },
+        { { "volumes_from" }, RESOURCE_CONTAINER, take_links },
         { { "dependencyContainers", "*" }, RESOURCE_CONTAINER, take_text },
         { { "image_volumes", "*", "Source" }, RESOURCE_IMAGE, take_text },
         { { NULL }, 0, NULL },
@@ -337,8 +366,8 @@ static const struct body_row {
         { "/containers/create", docker_namespaces, container_places },
         { "/services/create", NULL, service_places },
         { "/services/{1}/update", NULL, service_places },
-        { "/networks/{1}/connect", NULL, attach_places },
-        { "/networks/{1}/disconnect", NULL, attach_places },
+        { "/networks/{}/connect", NULL, attach_places },
+        { "/networks/{}/disconnect", NULL, attach_places },
         { "/volumes/create", NULL, volume_places },
         { "/libpod/containers/create", libpod_namespaces, libpod_container_places },
         { "/libpod/pods/create", libpod_namespaces, libpod_pod_places },
@@ -394,10 +423,11 @@ void references_add_base(struct references *ret, struct slice image) {
 }
 
 enum parameter_form {
-        PARAMETER_NAME,      /* each value is a name */
-        PARAMETER_NAMES,     /* a JSON array of names */
-        PARAMETER_IMAGE_TAG, /* the name of an image that is about to point elsewhere; `tag` may hold its tag */
-        PARAMETER_NETWORK,   /* a network mode: a network, or a container whose namespace is shared */
+        PARAMETER_NAME,    /* each value is a name */
+        PARAMETER_NAMES,   /* a JSON array of names */
+        PARAMETER_EXPORT,  /* the name of an image; without a tag, of every image of its repository */
+        PARAMETER_IMAGE,   /* the name of an image that is about to point elsewhere */
+        PARAMETER_NETWORK, /* a network mode: a network, or a container whose namespace is shared */
 };
 
 static const struct parameter_row {
@@ -405,29 +435,58 @@ static const struct parameter_row {
         enum resource_kind kind;
         enum reference_use use;
         enum parameter_form form;
-        bool strict;
+        bool strict, tag; /* only ownership.strict checks it; the parameter `tag` may hold the tag */
 } parameter_rows[] = {
-        { "/images/get", "names", RESOURCE_IMAGE, REFERENCE_EMBEDDED, PARAMETER_NAME, false },
-        { "/commit", "container", RESOURCE_CONTAINER, REFERENCE_EMBEDDED, PARAMETER_NAME, false },
-        { "/commit", "repo", RESOURCE_IMAGE, REFERENCE_TARGET, PARAMETER_IMAGE_TAG, false },
-        { "/images/{}/tag", "repo", RESOURCE_IMAGE, REFERENCE_TARGET, PARAMETER_IMAGE_TAG, false },
-        { "/images/create", "fromImage", RESOURCE_IMAGE, REFERENCE_PULLED, PARAMETER_IMAGE_TAG, false },
-        { "/images/create", "repo", RESOURCE_IMAGE, REFERENCE_TARGET, PARAMETER_IMAGE_TAG, false },
-        { "/build", "t", RESOURCE_IMAGE, REFERENCE_TARGET, PARAMETER_IMAGE_TAG, false },
-        { "/build", "cachefrom", RESOURCE_IMAGE, REFERENCE_BASE, PARAMETER_NAMES, false },
-        { "/build", "networkmode", RESOURCE_NETWORK, REFERENCE_EMBEDDED, PARAMETER_NETWORK, false },
-        { "/libpod/commit", "container", RESOURCE_CONTAINER, REFERENCE_EMBEDDED, PARAMETER_NAME, false },
-        { "/libpod/build", "t", RESOURCE_IMAGE, REFERENCE_TARGET, PARAMETER_IMAGE_TAG, false },
-        { "/libpod/build", "cachefrom", RESOURCE_IMAGE, REFERENCE_BASE, PARAMETER_NAMES, false },
-        { "/libpod/build", "networkmode", RESOURCE_NETWORK, REFERENCE_EMBEDDED, PARAMETER_NETWORK, false },
-        { "/libpod/images/{}/tag", "repo", RESOURCE_IMAGE, REFERENCE_TARGET, PARAMETER_IMAGE_TAG, false },
-        { "/libpod/images/export", "references", RESOURCE_IMAGE, REFERENCE_EMBEDDED, PARAMETER_NAME, true },
-        { "/libpod/images/remove", "images", RESOURCE_IMAGE, REFERENCE_EMBEDDED, PARAMETER_NAME, true },
+        { "/images/get", "names", RESOURCE_IMAGE, REFERENCE_EMBEDDED, PARAMETER_EXPORT, false, false },
+        { "/commit", "container", RESOURCE_CONTAINER, REFERENCE_EMBEDDED, PARAMETER_NAME, false, false },
+        { "/commit", "repo", RESOURCE_IMAGE, REFERENCE_TARGET, PARAMETER_IMAGE, false, true },
+        { "/images/{}/tag", "repo", RESOURCE_IMAGE, REFERENCE_TARGET, PARAMETER_IMAGE, false, true },
+        { "/images/create", "fromImage", RESOURCE_IMAGE, REFERENCE_PULLED, PARAMETER_IMAGE, false, true },
+        { "/images/create", "repo", RESOURCE_IMAGE, REFERENCE_TARGET, PARAMETER_IMAGE, false, true },
+        { "/build", "t", RESOURCE_IMAGE, REFERENCE_TARGET, PARAMETER_IMAGE, false, false },
+        { "/build", "cachefrom", RESOURCE_IMAGE, REFERENCE_BASE, PARAMETER_NAMES, false, false },
+        { "/build", "networkmode", RESOURCE_NETWORK, REFERENCE_EMBEDDED, PARAMETER_NETWORK, false, false },
+        { "/libpod/commit", "container", RESOURCE_CONTAINER, REFERENCE_EMBEDDED, PARAMETER_NAME, false, false },
+        { "/libpod/build", "t", RESOURCE_IMAGE, REFERENCE_TARGET, PARAMETER_IMAGE, false, false },
+        { "/libpod/build", "cachefrom", RESOURCE_IMAGE, REFERENCE_BASE, PARAMETER_NAMES, false, false },
+        { "/libpod/build", "networkmode", RESOURCE_NETWORK, REFERENCE_EMBEDDED, PARAMETER_NETWORK, false, false },
+        { "/libpod/images/{}/tag", "repo", RESOURCE_IMAGE, REFERENCE_TARGET, PARAMETER_IMAGE, false, true },
+        { "/libpod/images/export", "references", RESOURCE_IMAGE, REFERENCE_EMBEDDED, PARAMETER_NAME, true, false },
+        { "/libpod/images/remove", "images", RESOURCE_IMAGE, REFERENCE_EMBEDDED, PARAMETER_NAME, true, false },
+        { "/libpod/images/pull", "reference", RESOURCE_IMAGE, REFERENCE_PULLED, PARAMETER_IMAGE, true, false },
 };
+
+static struct slice with_tag(struct arena *a, struct slice name, struct slice tag) {
+        return arena_printf(a, "%.*s:%.*s", SLICE_ARG(name), SLICE_ARG(tag));
+}
+
+/* The image that gets the name, once for every tag that some engine may read; Podman takes the last of several. */
+static void take_image_name(struct references *refs, const struct parameter_row *row, const struct http_query *query, struct slice name) {
+        bool tagged = false;
+
+        name = unicode_trim(name);
+        if (name.len == 0)
+                return;
+        for (size_t i = 0; i < query->n && row->tag; i++) {
+                struct slice tag = query->at[i].value;
+
+                if (tag.len == 0 || !unicode_fold_eq(query->at[i].name, SLICE("tag")))
+                        continue;
+                tagged = true;
+                /* A digest in its place moves no tag. */
+                if (slice_find(tag, ':') < 0)
+                        add(refs, row->kind, row->use, with_tag(refs->arena, name, tag));
+        }
+        if (tagged)
+                return;
+        add(refs, row->kind, row->use, name);
+        if (row->use == REFERENCE_PULLED && !image_is_chosen(name)) /* every tag of it is pulled */
+                add(refs, RESOURCE_REPOSITORY, row->use, image_repository(name));
+}
 
 static void take_parameter(struct references *refs, const struct parameter_row *row, const struct http_query *query,
                            struct slice value, bool namespaces) {
-        struct slice tag = SLICE(""), container;
+        struct slice container;
         struct json_value each;
         struct json_iter it;
 
@@ -442,29 +501,20 @@ static void take_parameter(struct references *refs, const struct parameter_row *
         case PARAMETER_NAME:
                 add(refs, row->kind, row->use, value);
                 return;
+        case PARAMETER_EXPORT:
+                add(refs, row->kind, row->use, value);
+                if (!image_is_chosen(unicode_trim(value)))
+                        add(refs, RESOURCE_REPOSITORY, row->use, image_repository(unicode_trim(value)));
+                return;
         case PARAMETER_NETWORK:
                 if (container_mode(value, &container)) {
                         if (namespaces)
                                 add(refs, RESOURCE_CONTAINER, REFERENCE_NAMESPACE, container);
-                } else if (custom_network(value))
-                        add(refs, row->kind, row->use, value);
-                return;
-        case PARAMETER_IMAGE_TAG:
-                value = unicode_trim(value);
-                if (value.len == 0)
-                        return;
-                if (strcmp(row->name, "t") != 0 && http_query_get(query, SLICE("tag"), &tag) && tag.len) {
-                        /* A digest in its place moves no tag. */
-                        if (slice_find(tag, ':') >= 0)
-                                return;
-                        char *p = arena_alloc(refs->arena, value.len + 1 + tag.len);
-
-                        memcpy(p, value.at, value.len);
-                        p[value.len] = ':';
-                        memcpy(p + value.len + 1, tag.at, tag.len);
-                        value = slice_make(p, value.len + 1 + tag.len);
                 }
-                add(refs, row->kind, row->use, value);
+                add_network(refs, row->kind, value);
+                return;
+        case PARAMETER_IMAGE:
+                take_image_name(refs, row, query, value);
                 return;
         }
 }
@@ -476,7 +526,7 @@ void references_of_query(struct slice path, const struct http_query *query, bool
                 if ((row->strict && !strict) || !path_pattern_match(row->pattern, path))
                         continue;
                 for (size_t j = 0; j < query->n; j++)
-                        if (slice_eq(query->at[j].name, slice_of(row->name)))
+                        if (unicode_fold_eq(query->at[j].name, slice_of(row->name)))
                                 take_parameter(ret, row, query, query->at[j].value, namespaces);
         }
 }

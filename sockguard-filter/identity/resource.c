@@ -24,6 +24,7 @@ static const struct kind_row {
         [RESOURCE_POD] = { "pod", "/libpod/pods/", "/json", true, { { "Labels" } } },
         [RESOURCE_LIBPOD_NETWORK] = { "network", "/libpod/networks/", "/json", true, { { "labels" } } },
         [RESOURCE_LIBPOD_IMAGE] = { "image", "/libpod/images/", "/json", true, { { "Labels" }, { "Config", "Labels" } } },
+        [RESOURCE_REPOSITORY] = { "image", "/images/json", NULL, false, { { "Labels" } } },
 };
 
 const char *resource_kind_name(enum resource_kind kind) {
@@ -156,6 +157,71 @@ int resource_exec_container(struct exchange *x, struct slice exec_id, struct sli
                 return -EIO;
         *ret_container_id = id;
         return 0;
+}
+
+/* ---- images by name ---- */
+
+bool image_is_chosen(struct slice name) {
+        ssize_t colon = slice_rfind(name, ':');
+
+        return slice_find(name, '@') >= 0 || (colon >= 0 && colon > slice_rfind(name, '/'));
+}
+
+struct slice image_without_tag(struct slice name) {
+        struct slice digest;
+        ssize_t colon;
+
+        slice_cut(name, '@', &name, &digest);
+        colon = slice_rfind(name, ':');
+        if (colon >= 0 && colon > slice_rfind(name, '/'))
+                name.len = (size_t) colon;
+        return name;
+}
+
+struct slice image_repository(struct slice name) {
+        static const struct slice hub[] = { { "index.docker.io/", 16 }, { "docker.io/", 10 } };
+        static const struct slice official = { "library/", 8 };
+
+        name = image_without_tag(name);
+        for (size_t i = 0; i < sizeof(hub) / sizeof(hub[0]); i++)
+                if (slice_starts(name, hub[i])) {
+                        name = slice_from(name, hub[i].len);
+                        break;
+                }
+        if (slice_starts(name, official) && slice_find(slice_from(name, official.len), '/') < 0)
+                name = slice_from(name, official.len);
+        return name;
+}
+
+int resource_images(struct exchange *x, struct json_value *ret) {
+        struct json_value root, each;
+        struct json_iter it;
+        int r;
+
+        r = ask(x, slice_of(kind_rows[RESOURCE_REPOSITORY].prefix), &root);
+        if (r < 0)
+                return -EIO;
+        if (root.type != JSON_ARRAY)
+                return -EIO;
+        for (it = json_iter_of(root); json_next(&it, NULL, &each);)
+                if (each.type != JSON_OBJECT)
+                        return -EIO;
+        *ret = root;
+        return 0;
+}
+
+bool image_entry_is_of(struct json_value entry, struct slice repository, struct arena *a) {
+        static const char *const lists[] = { "RepoTags", "RepoDigests" };
+
+        for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+                struct json_value names = json_member(entry, slice_of(lists[i])), name;
+                struct json_iter it = json_iter_of(names);
+
+                while (names.type == JSON_ARRAY && json_next(&it, NULL, &name))
+                        if (name.type == JSON_STRING && slice_eq(image_repository(json_string(name, a)), repository))
+                                return true;
+        }
+        return false;
 }
 
 bool resource_label(struct json_value labels, struct slice key, struct arena *a, struct slice *ret) {

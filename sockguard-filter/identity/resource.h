@@ -24,6 +24,7 @@ enum resource_kind {
         RESOURCE_POD,            /* libpod: asked under the client's version prefix */
         RESOURCE_LIBPOD_NETWORK, /* the same */
         RESOURCE_LIBPOD_IMAGE,   /* the same */
+        RESOURCE_REPOSITORY,     /* every image whose name differs only in its tag: resource_images() lists them */
         RESOURCE_KIND_MAX_,
 };
 
@@ -44,6 +45,26 @@ int resource_labels(enum resource_kind kind, struct json_value root, struct json
 
 /* The container an exec instance belongs to. As above; an instance without a container is -EIO. */
 int resource_exec_container(struct exchange *x, struct slice exec_id, struct slice *ret_container_id);
+
+/*
+ * Image names as the daemon's lists spell them (chapter 05, 2.7: what a name without a tag stands for is for the call to say).
+ * The repository: no tag, no digest, and none of the forms of Docker Hub's own prefix.
+ */
+struct slice image_repository(struct slice name);
+
+/* The name as it is written, without tag and digest. */
+struct slice image_without_tag(struct slice name);
+
+/* Does the name choose one image of its repository, by tag or digest? */
+bool image_is_chosen(struct slice name);
+
+/*
+ * The daemon's list of images. As resource_inspect(); what comes back is an array of objects. Their labels stand at the top.
+ */
+int resource_images(struct exchange *x, struct json_value *ret);
+
+/* Is an entry of that list tagged, or known by a digest, in this repository? */
+bool image_entry_is_of(struct json_value entry, struct slice repository, struct arena *a);
 
 /* The value of a label, key byte-exact. False when there is none; null counts as the empty text. */
 bool resource_label(struct json_value labels, struct slice key, struct arena *a, struct slice *ret);

@@ -21,6 +21,7 @@ struct selectors {
 /* How the identifier stands in a path. */
 enum shape {
         SHAPE_ONE,    /* prefix, one segment */
+        SHAPE_REST,   /* prefix, everything behind it: the daemon takes slashes for part of the name */
         SHAPE_SUFFIX, /* prefix, anything that is not empty, one of the suffixes at the end */
         SHAPE_INNER,  /* prefix, one segment, one of the suffixes */
         SHAPE_EXACT,  /* the prefix alone */
@@ -45,8 +46,8 @@ static const struct visible_row {
 } visible_rows[] = {
         { SHAPE_SUFFIX, "/containers/", container_suffixes, NULL, RESOURCE_CONTAINER, false, true },
         { SHAPE_SUFFIX, "/images/", image_suffixes, NULL, RESOURCE_IMAGE, false, true },
-        { SHAPE_ONE, "/networks/", NULL, create_prune, RESOURCE_NETWORK, false, false },
-        { SHAPE_ONE, "/volumes/", NULL, create_prune, RESOURCE_VOLUME, false, false },
+        { SHAPE_REST, "/networks/", NULL, create_prune, RESOURCE_NETWORK, false, false },
+        { SHAPE_REST, "/volumes/", NULL, create_prune, RESOURCE_VOLUME, false, false },
         { SHAPE_ONE, "/services/", NULL, create, RESOURCE_SERVICE, false, false },
         { SHAPE_INNER, "/services/", logs, NULL, RESOURCE_SERVICE, false, false },
         { SHAPE_ONE, "/tasks/", NULL, NULL, RESOURCE_TASK, false, false },
@@ -99,7 +100,7 @@ static bool row_matches(const struct visible_row *row, struct slice path, struct
         }
         if (row->suffixes && !strip_suffix(&id, row->suffixes))
                 return false;
-        if (id.len == 0 || (row->shape != SHAPE_SUFFIX && slice_find(id, '/') >= 0))
+        if (id.len == 0 || (row->shape != SHAPE_SUFFIX && row->shape != SHAPE_REST && slice_find(id, '/') >= 0))
                 return false;
         for (const char *const *word = row->except; word && *word; word++)
                 if (slice_eq(id, slice_of(*word)))
@@ -150,26 +151,57 @@ static int labels_match(enum resource_kind kind, struct json_value root, const s
         return 1;
 }
 
+/* By labels and patterns. 1 visible, 0 hidden, negative: cannot be told. */
+static int judge_description(struct exchange *x, enum resource_kind kind, struct json_value root, const struct selectors *s,
+                             const struct visible_patterns *patterns) {
+        int visible = labels_match(kind, root, s, x->arena);
+
+        if (visible <= 0 || !patterns)
+                return visible;
+        return kind == RESOURCE_CONTAINER ? visible_container_inspect(patterns, root, x->arena) : visible_image(patterns, root, x->arena);
+}
+
+static enum stage_result answer(struct exchange *x, enum resource_kind kind, int visible) {
+        if (visible < 0)
+                return exchange_deny(x, REASON_visibility_policy_lookup_failed, 502, ANSWER_MESSAGE,
+                                     "unable to inspect the %s for the visibility policy", resource_kind_name(kind));
+        if (visible > 0)
+                return STAGE_NEXT;
+        return exchange_deny(x, REASON_visibility_policy_hid_resource, 404, ANSWER_MESSAGE, "%s not found", resource_kind_name(kind));
+}
+
 /* One inspect answers for labels and patterns alike. STAGE_NEXT: visible, or not there, which the daemon will say itself. */
 static enum stage_result judge(struct exchange *x, enum resource_kind kind, struct slice id, const struct selectors *s,
                                const struct visible_patterns *patterns) {
-        const char *name = resource_kind_name(kind);
         struct json_value root;
-        int r, visible;
+        int r;
 
         r = resource_inspect(x, kind, id, &root);
         if (r == -ENOENT)
                 return STAGE_NEXT;
-        visible = r < 0 ? r : labels_match(kind, root, s, x->arena);
-        if (visible > 0 && patterns)
-                visible = kind == RESOURCE_IMAGE ? visible_image(patterns, root, x->arena)
-                                                 : visible_container_inspect(patterns, root, x->arena);
-        if (visible < 0)
-                return exchange_deny(x, REASON_visibility_policy_lookup_failed, 502, ANSWER_MESSAGE,
-                                     "unable to inspect the %s for the visibility policy", name);
-        if (visible > 0)
-                return STAGE_NEXT;
-        return exchange_deny(x, REASON_visibility_policy_hid_resource, 404, ANSWER_MESSAGE, "%s not found", name);
+        return answer(x, kind, r < 0 ? r : judge_description(x, kind, root, s, patterns));
+}
+
+/* An image that is exported: by a name without a tag it is every image of the repository. */
+static enum stage_result judge_export(struct exchange *x, struct slice name, const struct selectors *s, const struct visible_patterns *patterns) {
+        enum stage_result result = judge(x, RESOURCE_IMAGE, name, s, patterns);
+        struct json_value images, each;
+        struct json_iter it;
+        int r;
+
+        if (result != STAGE_NEXT || image_is_chosen(name))
+                return result;
+        r = resource_images(x, &images);
+        if (r < 0)
+                return answer(x, RESOURCE_REPOSITORY, r);
+        for (it = json_iter_of(images); json_next(&it, NULL, &each);) {
+                if (!image_entry_is_of(each, image_repository(name), x->arena))
+                        continue;
+                r = judge_description(x, RESOURCE_REPOSITORY, each, s, patterns);
+                if (r <= 0)
+                        return answer(x, RESOURCE_REPOSITORY, r);
+        }
+        return STAGE_NEXT;
 }
 
 static enum stage_result judge_exec(struct exchange *x, struct slice exec_id, const struct selectors *s) {
@@ -193,7 +225,7 @@ static enum stage_result judge_names(struct exchange *x, const struct selectors 
 
                 if (!slice_eq(q->at[i].name, SLICE("names")) || q->at[i].value.len == 0)
                         continue;
-                r = judge(x, RESOURCE_IMAGE, q->at[i].value, s, patterns);
+                r = judge_export(x, q->at[i].value, s, patterns);
                 if (r != STAGE_NEXT)
                         return r;
         }
@@ -212,7 +244,7 @@ enum stage_result stage_visibility(struct exchange *x) {
         if (s.n == 0 && !patterns.any)
                 return STAGE_NEXT;
         if (is_list(path)) {
-                if (s.n && list_filter_narrow(x, list_filter_key(path), s.at, s.n) < 0)
+                if (s.n && list_filter_narrow(x, list_filter_key(path), s.at, s.n, false) < 0)
                         return exchange_deny(x, REASON_visibility_filter_invalid, 400, ANSWER_MESSAGE,
                                              "the filters parameter is not a filter");
                 return STAGE_NEXT;
@@ -228,6 +260,8 @@ enum stage_result stage_visibility(struct exchange *x) {
                         return STAGE_NEXT;
                 if (row->exec)
                         return judge_exec(x, id, &s);
+                if (row->kind == RESOURCE_IMAGE && slice_ends(path, SLICE("/get")))
+                        return judge_export(x, id, &s, patterns.any ? &patterns : NULL);
                 return judge(x, row->kind, id, &s, row->patterns && patterns.any ? &patterns : NULL);
         }
         return STAGE_NEXT;

@@ -29,6 +29,7 @@ enum list_state {
 
 struct response_filter {
         const struct redact_row *row; /* NULL: only patterns */
+        const struct redact_step *steps; /* of the row, for the shape that the answer has */
         unsigned toggles;
         bool images;                  /* the patterns judge image entries, not container entries */
         bool thinned;                 /* patterns apply */
@@ -111,7 +112,7 @@ enum stage_result stage_response(struct exchange *x) {
                 return STAGE_ANSWER;
         }
         toggles = toggles_of(x->policy);
-        row = x->head.method == HTTP_HEAD ? NULL : redact_find(x->target.normalized, toggles);
+        row = x->head.method == HTTP_HEAD ? NULL : redact_find(x->target.normalized, x->head.method == HTTP_GET, toggles);
         images = slice_eq(x->target.normalized, SLICE("/images/json"));
         thinned = reads && (images || slice_eq(x->target.normalized, SLICE("/containers/json")));
         if (thinned) {
@@ -129,7 +130,8 @@ enum stage_result stage_response(struct exchange *x) {
         if (thinned)
                 f->patterns = patterns;
         f->method = x->head.method;
-        f->list = !row || row->shape == REDACT_ARRAY;
+        f->steps = row ? row->steps : NULL;
+        f->list = !row || row->shape != REDACT_OBJECT;
         f->held = true;
         strbuf_init(&f->value, RESPONSE_VALUE_MAX);
         strbuf_init(&f->out, OUT_MAX);
@@ -188,7 +190,7 @@ static int append_redacted(struct response_filter *f, struct json_value v) {
                 strbuf_add(&f->out, v.text);
                 return f->out.failed ? reject_large(f) : 0;
         }
-        r = redact_value(f->row->steps, f->toggles, v, &f->scratch, &f->out, &why);
+        r = redact_value(f->steps, f->toggles, v, &f->scratch, &f->out, &why);
         if (r == -ENOBUFS)
                 return reject_large(f);
         return r < 0 ? reject_unreadable(f, why) : 0;
@@ -283,6 +285,12 @@ static int feed_list(struct response_filter *f, struct slice in) {
                         if (c == 'n' && !f->row) {
                                 f->only_null = true;
                                 f->list = false;
+                                strbuf_add(&f->value, slice_from(in, i));
+                                return f->value.failed ? reject_large(f) : 0;
+                        }
+                        if (f->row && f->row->shape == REDACT_EITHER && (c == '{' || c == 'n')) {
+                                f->list = false;
+                                f->steps = f->row->alone;
                                 strbuf_add(&f->value, slice_from(in, i));
                                 return f->value.failed ? reject_large(f) : 0;
                         }

@@ -280,9 +280,9 @@ int redact_value(const struct redact_step *steps, unsigned toggles, struct json_
         return out->failed ? -ENOBUFS : 0;
 }
 
-const struct redact_row *redact_find(struct slice path, unsigned toggles) {
+const struct redact_row *redact_find(struct slice path, bool read, unsigned toggles) {
         for (const struct redact_row *r = redact_rows; r->pattern; r++)
-                if (redact_active(r->when, toggles) && path_pattern_match(r->pattern, path))
+                if ((read || !r->reads) && redact_active(r->when, toggles) && path_pattern_match(r->pattern, path))
                         return r;
         return NULL;
 }

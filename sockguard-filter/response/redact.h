@@ -46,14 +46,19 @@ struct redact_step {
         const struct redact_step *inside;
 };
 
-enum redact_shape { REDACT_OBJECT, REDACT_ARRAY };
+enum redact_shape {
+        REDACT_OBJECT,
+        REDACT_ARRAY,  /* of objects or nulls */
+        REDACT_EITHER, /* libpod, whose versions differ: an array, or one object that `alone` is for */
+};
 
 /* One kind of answer. */
 struct redact_row {
         const char *pattern; /* normalised path: "{}" is one or more segments, "{1}" exactly one */
         uint8_t shape;       /* enum redact_shape */
         uint8_t when;
-        const struct redact_step *steps;
+        bool reads;          /* only answers to GET: for other methods the pattern takes a call's name for part of an identifier */
+        const struct redact_step *steps, *alone;
 };
 
 /* Is a row or a step with these bits switched on? */
@@ -63,8 +68,8 @@ static inline bool redact_active(uint8_t when, unsigned toggles) {
         return any && (!(when & REDACT_EXTENDED) || (toggles & REDACT_EXTENDED));
 }
 
-/* The row for answers to requests for this path that the toggles switch on, or NULL. */
-const struct redact_row *redact_find(struct slice path, unsigned toggles);
+/* The row for answers to requests for this path that the toggles switch on, or NULL. `read`: the method is GET. */
+const struct redact_row *redact_find(struct slice path, bool read, unsigned toggles);
 
 /* The rows themselves, ended by a NULL pattern: for tests and fuzzing. */
 extern const struct redact_row redact_rows[];

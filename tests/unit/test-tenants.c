@@ -44,6 +44,15 @@ static int fake_lookup(struct exchange *x, struct slice path, size_t limit, stru
                 *ret = (struct lookup) { .status = 200, .body = arena_printf(x->arena, "{\"ContainerID\":\"%.*s\"}", SLICE_ARG(id)) };
                 return 0;
         }
+        if (slice_eq(path, SLICE("/images/json"))) {
+                *ret = (struct lookup) { .status = 200, .body = SLICE(
+                        "[{\"RepoTags\":[\"ours:1\"],\"Labels\":{\"com.sockguard.owner\":\"alice\",\"vis\":\"alice\"}},"
+                        "{\"RepoTags\":[\"a/ours:1\",\"shared:1\"],\"Labels\":{\"com.sockguard.owner\":\"alice\",\"vis\":\"alice\"}},"
+                        "{\"RepoTags\":null,\"RepoDigests\":[\"shared@sha256:1\"],\"Labels\":{\"com.sockguard.owner\":\"bob\"}},"
+                        "{\"RepoTags\":[\"r.io:5000/hers:1\",\"hers:1\"],\"Labels\":{\"com.sockguard.owner\":\"bob\"}},"
+                        "{\"RepoTags\":[\"nobodys:1\"],\"Labels\":null}]") };
+                return 0;
+        }
         labels = owner ? arena_printf(x->arena, "{\"com.sockguard.owner\":\"%s\",\"vis\":\"%s\"}", owner, owner) : SLICE("{}");
         ret->status = 200;
         if (path_has(path, "/libpod/networks/"))
@@ -145,7 +154,12 @@ static void reserved_words_are_names_where_the_daemon_reads_them_so(void) {
                 { "PUT /volumes/create", "/volumes/create" },              { "POST /volumes/prune", "" },
                 { "GET /networks/prune", "/networks/prune" },              { "DELETE /secrets/create", "/secrets/create" },
                 { "DELETE /images/json", "/images/json/json" },            { "GET /images/json", "" },
-                { "DELETE /images/foo/get", "/images/foo%2Fget/json" },    { "GET /images/foo/get", "/images/foo/json" },
+                { "DELETE /images/foo/get", "/images/foo%2Fget/json" },    { "GET /images/foo:1/get", "/images/foo:1/json" },
+                { "GET /networks/gone/b", "/networks/gone%2Fb" },                { "DELETE /networks/gone/connect", "/networks/gone%2Fconnect" },
+                { "POST /networks/gone/b/connect", "/networks/gone%2Fb" },       { "POST /networks/gone/connect", "/networks/gone" },
+                { "GET /containers/gone/b/json", "/containers/gone%2Fb/json" },  { "GET /containers/gone/attach/ws", "/containers/gone/json" },
+                { "GET /containers/gone/b/attach/ws", "/containers/gone%2Fb/json" }, { "DELETE /containers/gone/b", "/containers/gone%2Fb/json" },
+                { "DELETE /volumes/gone/b", "/volumes/gone%2Fb" },
                 { "POST /images/foo/json", "/images/foo%2Fjson/json" },    { "GET /images/foo/push", "/images/foo%2Fpush/json" },
                 { "GET /images/search/json", "/images/search/json" },      { "POST /images/load", "" },
                 { "GET /containers/a%20b/json", "/containers/a%20b/json" },{ "GET /containers/a%2Fb/json", "/containers/a/json" },
@@ -187,7 +201,12 @@ static void every_reference_is_checked(void) {
                 { "POST /containers/create", "{\"HostConfig\":{\"Mounts\":[{\"Type\":\"bind\",\"Source\":\"theirs\"}]}}", 0 },
                 { "POST /containers/create", "{\"HostConfig\":{\"NetworkMode\":\"theirs\"}}", 403 },
                 { "POST /containers/create", "{\"HostConfig\":{\"NetworkMode\":\"Bridge\"}}", 0 },
-                { "POST /containers/create", "{\"HostConfig\":{\"NetworkMode\":\"ns:/theirs\"}}", 0 },
+                { "POST /containers/create", "{\"HostConfig\":{\"NetworkMode\":\"ns:/none\"}}", 0 },
+                { "POST /containers/create", "{\"HostConfig\":{\"NetworkMode\":\"ns:theirs\"}}", 403 },
+                { "POST /containers/create", "{\"HostConfig\":{\"NetworkMode\":\"Container:theirs\"}}", 403 },
+                { "POST /containers/create", "{\"NetworkingConfig\":{\"EndpointsConfig\":{\"mine\":{\"Links\":[\"theirs:x\"]}}}}", 403 },
+                { "POST /networks/a/mine/connect", "{\"Container\":\"theirs\"}", 403 },
+                { "POST /networks/mine/connect", "{\"Container\":\"mine\",\"EndpointConfig\":{\"Links\":[\"theirs\"]}}", 403 },
                 { "POST /containers/create", "{\"HostConfig\":{\"NetworkMode\":\"container:theirs\"}}", 403 },
                 { "POST /containers/create", "{\"HostConfig\":{\"NetworkMode\":\" CONTAINER: theirs\"}}", 403 },
                 { "POST /containers/create", "{\"HostConfig\":{\"NetworkMode\":\"container:gone\"}}", 0 },
@@ -225,6 +244,23 @@ static void every_reference_is_checked(void) {
                 { "POST /commit?container=mine&repo=gone", NULL, 0 },
                 { "GET /images/get?names=mine&names=theirs", NULL, 403 },
                 { "GET /images/get?names=none", NULL, 0 },
+                { "GET /images/get?names=ours", NULL, 0 },
+                { "GET /images/get?names=shared:1", NULL, 0 },
+                { "GET /images/get?names=shared", NULL, 403 },
+                { "GET /images/get?Names=shared", NULL, 403 },
+                { "GET /images/get?names=index.docker.io/library/hers", NULL, 403 },
+                { "GET /images/hers/get", NULL, 403 },
+                { "GET /images/docker.io/hers/get", NULL, 403 },
+                { "GET /images/r.io:5000/hers/get", NULL, 403 },
+                { "GET /images/nobodys/get", NULL, 0 },
+                { "POST /images/ours/push", NULL, 0 },
+                { "POST /images/hers/push", NULL, 403 },
+                { "POST /images/ours/push?tag=theirs", NULL, 403 },
+                { "POST /images/ours:1/push?tag=theirs", NULL, 403 },
+                { "POST /images/ours/push?tag=gone", NULL, 0 },
+                { "POST /images/create?fromImage=hers", NULL, 403 },
+                { "POST /images/create?fromImage=hers&tag=2", NULL, 0 },
+                { "POST /images/create?fromImage=x&tag=1&tag=theirs", NULL, 403 },
                 { "POST /images/mine/tag?repo=theirs", NULL, 403 },
                 { "POST /images/mine/tag?repo=none", NULL, 0 },
                 { "POST /images/create?fromImage=theirs&tag=1", NULL, 403 },
@@ -366,6 +402,8 @@ static void lists_are_narrowed_in_both_filter_forms(void) {
                 { "POST /containers/prune", "{\"label\":[\"com.sockguard.owner=alice\"]}" },
                 { "GET /events", "{\"label\":[\"com.sockguard.owner=alice\"]}" },
                 { "GET /libpod/events", "{\"label\":[\"com.sockguard.owner=alice\"]}" },
+                { "GET /containers/json?filters=%7B%22label%22:%7B%22com.sockguard.owner=alice%22:true%7D%7D", "{\"label\":[\"com.sockguard.owner=alice\"]}" },
+                { "GET /libpod/containers/json?filters=%7B%22label%22:[%22com.sockguard.owner=alice%22]%7D&filters=%7B%7D", "{\"label\":[\"com.sockguard.owner=alice\"]}" },
                 { "POST /libpod/volumes/prune", "{\"label\":[\"com.sockguard.owner=alice\"]}" },
                 { "GET /services?filters=[]", NULL },
                 { "GET /services?filters=x", NULL },
@@ -375,6 +413,8 @@ static void lists_are_narrowed_in_both_filter_forms(void) {
                 { "GET /services?filters=%7B%7D%20x", NULL },
                 { "POST /build?labels=null", "{\"com.sockguard.owner\":\"alice\"}" },
                 { "POST /build?labels=%7B%22a%22:%22b%22,%22com.sockguard.owner%22:%22bob%22,%22n%22:null%7D", "{\"a\":\"b\",\"n\":\"\",\"com.sockguard.owner\":\"alice\"}" },
+                { "POST /libpod/containers/prune?Filters=%7B%7D&filter\u017f=%7B%7D", "{\"label\":[\"com.sockguard.owner=alice\"]}" },
+                { "POST /libpod/build?labels=%7B%7D&LABELS=%7B%7D&labels=%7B%7D", "{\"com.sockguard.owner\":\"alice\"}" },
                 { "POST /build?labels=[]", NULL },
                 { "POST /build?labels=%7B%22a%22:5%7D", NULL },
                 { "POST /libpod/secrets/create?name=x", "{\"com.sockguard.owner\":\"alice\"}" },
@@ -394,6 +434,8 @@ static void lists_are_narrowed_in_both_filter_forms(void) {
                         continue;
                 http_query_get(&f.x.query, strstr(rows[i].line, "filters") || !strstr(rows[i].want, "\":\"") ? SLICE("filters") : SLICE("labels"), &got);
                 CHECK_STR(got, rows[i].want);
+                CHECK_INT(http_query_count(&f.x.query, SLICE("filters")) + http_query_count(&f.x.query, SLICE("labels")), 1);
+                CHECK_INT(http_query_count(&f.x.query, SLICE("Filters")) + http_query_count(&f.x.query, SLICE("LABELS")), 0);
                 CHECK(f.x.query_changed);
         }
         fake_done(&f);
@@ -417,6 +459,75 @@ static void visibility_and_ownership_narrow_the_same_list(void) {
         fake_done(&f);
 }
 
+static void an_image_made_of_a_container_keeps_its_owner(void) {
+        static const struct {
+                const char *line, *body;
+                const char *last; /* value of the last `changes`; "" none; NULL: 400 */
+                const char *want; /* the body afterwards; NULL: as it was */
+        } rows[] = {
+                { "POST /commit?container=mine", NULL, "", NULL },
+                { "POST /commit?container=mine", "{}", "", NULL },
+                { "POST /commit?container=mine", "{\"Labels\":{\"a\":\"b\"}}", "", NULL },
+                { "POST /commit?container=mine", "{\"labels\":{\"a\":\"b\",\"com.sockguard.owner\":\"bob\"},\"Cmd\":[\"x\"]}", "",
+                  "{\"Labels\":{\"a\":\"b\",\"com.sockguard.owner\":\"alice\"},\"Cmd\":[\"x\"]}" },
+                { "POST /commit?container=mine", "{\"Labels\":{\"com.sockguard.owner\":null}}", "", "{\"Labels\":{\"com.sockguard.owner\":\"alice\"}}" },
+                { "POST /commit?container=mine", "{\"Labels\":{},\"labels\":{\"com.sockguard.owner\":\"bob\"}}", NULL, NULL },
+                { "POST /commit?container=mine", "[]", NULL, NULL },
+                { "POST /commit?container=mine&changes=LABEL%20com.sockguard.owner=bob", NULL, "LABEL com.sockguard.owner=alice", NULL },
+                { "POST /commit?container=mine&changes=%20&changes=CMD%20x", "{}", "LABEL com.sockguard.owner=alice", NULL },
+                { "POST /libpod/commit?container=mine&Changes=LABEL%20com.sockguard.owner=bob", NULL, "LABEL com.sockguard.owner=alice", NULL },
+                { "POST /commit?container=mine&changes=LABEL%20com.sockguard.owner=bob&changes=CMD%20x%20%5C", NULL, NULL, NULL },
+                { "POST /commit?container=mine&changes=CMD%20x%20%5C%0A%23%20y", NULL, NULL, NULL },
+                { "POST /commit?container=mine&changes=%23escape=%60%0ACMD%20x%60", NULL, NULL, NULL },
+                { "POST /images/create?fromSrc=-", NULL, "", NULL },
+                { "POST /images/create?fromSrc=-&changes=LABEL%20com.sockguard.owner=bob", NULL, "LABEL com.sockguard.owner=alice", NULL },
+                { "POST /images/create?fromImage=none&changes=CMD%20x", NULL, "CMD x", NULL },
+        };
+        static struct fake f;
+
+        setup(&f);
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                struct slice last = SLICE("");
+
+                request(&f, rows[i].line, rows[i].body);
+                (void) stage_ownership(&f.x);
+                if (f.x.verdict.status != (rows[i].last ? 0 : 400))
+                        fprintf(stderr, "%s\n", rows[i].line);
+                CHECK_INT(f.x.verdict.status, rows[i].last ? 0 : 400);
+                if (!rows[i].last)
+                        continue;
+                for (size_t j = 0; j < f.x.query.n; j++)
+                        if (slice_eq(f.x.query.at[j].name, SLICE("changes")))
+                                last = f.x.query.at[j].value;
+                CHECK_STR(last, rows[i].last);
+                if (rows[i].body)
+                        CHECK_STR(f.x.body, rows[i].want ? rows[i].want : rows[i].body);
+        }
+        f.image.root.ownership.owner = fake_str(&f, "al ice");
+        request(&f, "POST /commit?container=mine&changes=CMD%20x", NULL);
+        CHECK(stage_ownership(&f.x) == STAGE_ANSWER && f.x.verdict.status == 400);
+        fake_done(&f);
+}
+
+static void strict_keeps_the_label_of_what_is_updated_or_imported(void) {
+        static struct fake f;
+        struct slice last = SLICE("");
+
+        setup(&f);
+        request(&f, "POST /secrets/mine/update?version=1", "{\"Name\":\"x\"}");
+        CHECK(stage_ownership(&f.x) == STAGE_NEXT && !f.x.body_changed);
+        f.image.root.ownership.strict = true;
+        request(&f, "POST /secrets/mine/update?version=1", "{\"Name\":\"x\",\"Labels\":{\"com.sockguard.owner\":\"bob\"}}");
+        CHECK(stage_ownership(&f.x) == STAGE_NEXT);
+        CHECK_STR(f.x.body, "{\"Name\":\"x\",\"Labels\":{\"com.sockguard.owner\":\"alice\"}}");
+        request(&f, "POST /configs/theirs/update?version=1", "{\"Name\":\"x\"}");
+        CHECK(stage_ownership(&f.x) == STAGE_ANSWER && f.x.verdict.status == 403);
+        request(&f, "POST /images/create?fromSrc=-", NULL);
+        CHECK(stage_ownership(&f.x) == STAGE_NEXT && http_query_get(&f.x.query, SLICE("changes"), &last));
+        CHECK_STR(last, "LABEL com.sockguard.owner=alice");
+        fake_done(&f);
+}
+
 static void hidden_resources_are_not_found(void) {
         static const struct row rows[] = {
                 { "GET /containers/mine/json", NULL, 0 },          { "GET /containers/theirs/json", NULL, 404 },
@@ -425,6 +536,8 @@ static void hidden_resources_are_not_found(void) {
                 { "GET /containers/gone/json", NULL, 0 },          { "GET /containers/broken/json", NULL, 502 },
                 { "GET /images/a/theirs/json", NULL, 404 },        { "GET /images/theirs/get", NULL, 404 },
                 { "GET /images/get?names=mine&names=theirs", NULL, 404 },
+                { "GET /images/get?names=ours&names=shared:1", NULL, 404 },
+                { "GET /images/get?names=mine", NULL, 0 },         { "GET /networks/a/theirs", NULL, 404 },
                 { "GET /networks/theirs", NULL, 404 },             { "GET /networks/prune", NULL, 0 },
                 { "GET /volumes/theirs", NULL, 404 },              { "GET /services/theirs", NULL, 404 },
                 { "GET /services/theirs/logs", NULL, 404 },        { "GET /tasks/theirs/logs", NULL, 404 },
@@ -513,6 +626,7 @@ static void a_denial_does_not_name_the_resource_unless_verbose(void) {
 
 CHECK_MAIN(CHECK_TEST(every_path_that_names_a_resource_is_checked), CHECK_TEST(reserved_words_are_names_where_the_daemon_reads_them_so),
            CHECK_TEST(every_reference_is_checked), CHECK_TEST(the_images_of_a_build_are_checked), CHECK_TEST(a_flood_of_references_is_refused),
+           CHECK_TEST(an_image_made_of_a_container_keeps_its_owner), CHECK_TEST(strict_keeps_the_label_of_what_is_updated_or_imported),
            CHECK_TEST(bodies_are_stamped_without_touching_other_bytes), CHECK_TEST(lists_are_narrowed_in_both_filter_forms),
            CHECK_TEST(visibility_and_ownership_narrow_the_same_list), CHECK_TEST(hidden_resources_are_not_found),
            CHECK_TEST(what_belongs_to_everybody_is_refused_unless_allowed), CHECK_TEST(rollout_modes_soften_denials_and_nothing_else),
