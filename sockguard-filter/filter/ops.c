@@ -197,10 +197,23 @@ static void op_log_error(struct exchange *x, const char *event, struct slice err
         (void) log_end(l);
 }
 
+static void op_log_unverified(struct exchange *x, struct slice image, struct slice error) {
+        struct connection *c = x->ops_arg;
+        struct log *l = &c->telemetry.main;
+
+        if (!log_begin(l, LEVEL_WARN, "image signature not verified"))
+                return;
+        log_str(l, "image_ref", image);
+        log_str(l, "error", error);
+        log_int(l, "elapsed_ms", 0);
+        (void) log_end(l);
+}
+
 const struct exchange_ops connection_ops = {
         .lookup = op_lookup,
         .body_buffer = op_body_buffer,
         .body_spool = op_body_spool,
         .unpack = op_unpack,
         .log_error = op_log_error,
+        .log_unverified = op_log_unverified,
 };

@@ -153,6 +153,9 @@ struct exchange_ops {
          */
         void (*log_error)(struct exchange *x, const char *event, struct slice error);
 
+        /* Writes one record at level WARN with `image_ref`, `error` and `elapsed_ms`: image_trust only warns. NULL: nowhere. */
+        void (*log_unverified)(struct exchange *x, struct slice image, struct slice error);
+
         /* Runs sockguard-unpack on the spooled body; NULL in tests (inspect/archive.h). */
         int (*unpack)(struct exchange *x, int fd, const char *const *argv, struct slice *ret_facts);
 };

@@ -293,8 +293,44 @@ const char *inspect_limits_text(const struct inspect_input *in, const struct ins
 
 /* ---- image trust ---- */
 
-bool inspect_trust_wanted(const struct inspect_input *in, const struct opt_image_trust *trust) {
-        struct slice mode = policy_str(in->policy, trust->mode);
+static bool trust_is(const struct inspect_input *in, const struct opt_image_trust *trust, struct slice mode) {
+        return slice_eq(policy_str(in->policy, trust->mode), mode);
+}
 
-        return mode.len && !slice_eq(mode, SLICE("off"));
+static bool trust_is_off(const struct inspect_input *in, const struct opt_image_trust *trust) {
+        return trust->mode.len == 0 || trust_is(in, trust, SLICE("off"));
+}
+
+bool inspect_trust_enforced(const struct inspect_input *in, const struct opt_image_trust *trust) {
+        return trust_is(in, trust, SLICE("enforce"));
+}
+
+bool inspect_trust_ready(const struct inspect_input *in, struct inspect_result *r, const struct opt_image_trust *trust,
+                         const char *pointer, const char *option) {
+        const struct opt_signing_key *keys =
+                policy_list(in->policy, trust->allowed_signing_keys, struct opt_signing_key);
+        bool usable = trust->allowed_keyless.n == 0 && trust->allowed_signing_keys.n > 0;
+
+        for (uint32_t i = 0; i < trust->allowed_signing_keys.n; i++)
+                usable = usable && keys[i].pem.len > 0; /* the compiler empties a key that is none */
+        if (usable || trust_is_off(in, trust))
+                return true;
+        inspect_deny(in, r, pointer, SLICE(""), option, "images must be verified and who may sign them cannot be told");
+        return false;
+}
+
+bool inspect_trust_image(const struct inspect_input *in, struct inspect_result *r, const struct opt_image_trust *trust,
+                         struct slice image, const char *pointer, const char *option) {
+        struct slice name = unicode_trim(image);
+
+        if (trust_is_off(in, trust))
+                return true;
+        if (name.len && trust_is(in, trust, SLICE("warn"))) {
+                r->unverified = name;
+                return true;
+        }
+        inspect_deny(in, r, pointer, image, option,
+                     name.len ? "the image's signature cannot be verified"
+                              : "an image must be named, so that it can be verified");
+        return false;
 }

@@ -148,7 +148,19 @@ bool inspect_image_reference_valid(struct slice s);
 
 /* ---- image trust ---- */
 
-/* Is verification asked for (mode warn or enforce)? Then signatures must be checked, which needs a verifier. */
-bool inspect_trust_wanted(const struct inspect_input *in, const struct opt_image_trust *trust);
+/*
+ * There is no verifier of signatures yet, so no image is ever verified (chapter 03, 2.16). `option` is the block's key
+ * of `mode`. The first is asked before the body: whoever may sign cannot be told when a key is unusable or identities
+ * have no trusted root, and then nothing passes, in any mode. The second is asked last, about the image: mode enforce
+ * refuses it, mode warn lets it pass with a record (r->unverified). Both are true, and have done nothing, when the mode
+ * is off.
+ */
+bool inspect_trust_ready(const struct inspect_input *in, struct inspect_result *r, const struct opt_image_trust *trust,
+                         const char *pointer, const char *option);
+bool inspect_trust_image(const struct inspect_input *in, struct inspect_result *r, const struct opt_image_trust *trust,
+                         struct slice image, const char *pointer, const char *option);
+
+/* Mode enforce: what would bring in images that nobody names as one is refused. */
+bool inspect_trust_enforced(const struct inspect_input *in, const struct opt_image_trust *trust);
 
 #endif

@@ -137,7 +137,7 @@ static bool is_host_config_member(struct slice quoted) {
                 M("CpuRealtimePeriod"), M("CpuRealtimeRuntime"), M("BlkioDeviceReadBps"), M("BlkioDeviceReadIOps"),
                 M("BlkioDeviceWriteBps"), M("BlkioDeviceWriteIOps"), M("IOMaximumIOps"), M("IOMaximumBandwidth"),
                 M("Resources"),
-                /* clang-format on */
+        /* clang-format on */
 #undef M
         };
         bool plain = slice_find(quoted, '\\') < 0;
@@ -350,6 +350,11 @@ static bool check_required_labels(const struct inspect_input *in, const struct c
         return true;
 }
 
+static bool check_image(const struct inspect_input *in, const struct container_create *c, struct inspect_result *r) {
+        return inspect_trust_image(in, r, &in->options->container_create.image_trust, c->image, "/Image",
+                                   OPTION("image_trust.mode"));
+}
+
 /* ---- the order ---- */
 
 static container_check *const create_checks[] = {
@@ -375,6 +380,7 @@ static container_check *const create_checks[] = {
         check_drop_all,
         check_limits,
         check_required_labels,
+        check_image,
 };
 
 static void inspect_create(const struct inspect_input *in, struct inspect_result *r) {
@@ -387,11 +393,9 @@ static void inspect_create(const struct inspect_input *in, struct inspect_result
                         return;
 }
 
-/* Signatures cannot be verified here: a policy that wants them verified lets nothing through. */
 static void precheck_create(const struct inspect_input *in, struct inspect_result *r) {
-        if (inspect_trust_wanted(in, &in->options->container_create.image_trust))
-                inspect_deny(in, r, "/Image", SLICE(""), OPTION("image_trust.mode"),
-                             "images must be verified and no verifier is available");
+        (void) inspect_trust_ready(in, r, &in->options->container_create.image_trust, "/Image",
+                                   OPTION("image_trust.mode"));
 }
 
 /*

@@ -97,7 +97,12 @@ bool check_binds(const struct inspect_input *in, const struct container_create *
 bool check_mount_types(const struct inspect_input *in, const struct container_create *c, struct inspect_result *r) {
         static const char *const types[] = { "bind", "volume", "tmpfs", "image" };
         const struct create_mount *mounts = c->host.mounts.at;
+        bool verified = inspect_trust_enforced(in, &in->options->container_create.image_trust);
 
+        for (size_t i = 0; i < c->host.mounts.n && verified; i++)
+                if (unicode_fold_eq(mounts[i].type, SLICE("image")))
+                        return deny_at(in, r, (struct place){ "/HostConfig/Mounts", i, "/Type" }, mounts[i].type,
+                                       OPTION("image_trust.mode"), "a mounted image would not be verified");
         for (size_t i = 0; i < c->host.mounts.n; i++) {
                 bool known = false;
 

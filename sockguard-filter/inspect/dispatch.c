@@ -365,6 +365,8 @@ enum stage_result stage_inspect(struct exchange *x) {
         inspect_run(row, &in, &r);
         if (r.outcome != INSPECT_PASS)
                 return refuse(x, &r);
+        if (r.unverified.len && x->ops->log_unverified)
+                x->ops->log_unverified(x, r.unverified, SLICE("signatures cannot be verified yet"));
         x->used_images = r.images;
         x->n_used_images = r.n_images;
         if (r.has_new_body) {

@@ -55,6 +55,7 @@ struct inspect_result {
         struct slice
                 *images; /* that a build uses, at most INSPECT_IMAGES_MAX: the ownership stage asks whose they are */
         size_t n_images;
+        struct slice unverified;  /* INSPECT_PASS: an image that image_trust in mode warn lets pass */
 };
 
 #define INSPECT_IMAGES_MAX 128u

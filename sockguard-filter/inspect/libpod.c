@@ -243,7 +243,7 @@ static bool steers_runtime(const struct libpod_container *c, struct arena *a) {
 /* 14.2: what else reaches the host. */
 static bool judge_rest(const struct inspect_input *in, const struct libpod_container *c, struct inspect_result *r) {
         const struct opt_libpod_container_create *o = &in->options->libpod_container_create;
-        bool verified = slice_eq(policy_str(in->policy, o->image_trust.mode), SLICE("enforce"));
+        bool verified = inspect_trust_enforced(in, &o->image_trust);
         const struct gate gates[] = {
                 { !inspect_is_blank(c->rootfs) || says_something(c->rootfs_overlay), o->allow_rootfs && !verified, "/rootfs", KEY("allow_rootfs"),
                   "a directory of the host as root file system is not allowed" },
@@ -299,8 +299,11 @@ static void inspect_container(const struct inspect_input *in, struct inspect_res
         }
         if (!judge_hardening(in, c, r) || !judge_limits(in, c, r) || !judge_rest(in, c, r))
                 return;
-        if (inspect_trust_wanted(in, &o->image_trust))
-                inspect_deny(in, r, "/image", c->image, KEY("image_trust.mode"), "the image's signature cannot be verified");
+        (void) inspect_trust_image(in, r, &o->image_trust, c->image, "/image", KEY("image_trust.mode"));
+}
+
+static void precheck_container(const struct inspect_input *in, struct inspect_result *r) {
+        (void) inspect_trust_ready(in, r, &in->options->libpod_container_create.image_trust, "/image", KEY("image_trust.mode"));
 }
 
 /*
@@ -313,7 +316,8 @@ static void inspect_kube(const struct inspect_input *in, struct inspect_result *
 }
 
 const struct inspector inspect_libpod_rows[] = {
-        { HTTP_POST, "/libpod/containers/create", INSPECT_JSON, BODY_MAX, inspect_container, .name = "libpod_container_create" },
+        { HTTP_POST, "/libpod/containers/create", INSPECT_JSON, BODY_MAX, inspect_container, .precheck = precheck_container,
+          .name = "libpod_container_create" },
         { HTTP_POST, "/libpod/pods/create", INSPECT_JSON, BODY_MAX, inspect_libpod_pod, .name = "libpod_pod_create" },
         { HTTP_POST, "/libpod/play/kube", INSPECT_RAW, BODY_MAX, inspect_kube, .name = "libpod_kube" },
         { HTTP_POST, "/libpod/kube/play", INSPECT_RAW, BODY_MAX, inspect_kube, .name = "libpod_kube" },

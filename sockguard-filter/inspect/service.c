@@ -167,7 +167,7 @@ static bool judge_mount(const struct inspect_input *in, const struct service_mou
                 return false;
         }
         if (unicode_fold_eq(m->type, SLICE("image")) &&
-            slice_eq(policy_str(in->policy, o->image_trust.mode), SLICE("enforce"))) {
+            inspect_trust_enforced(in, &o->image_trust)) {
                 inspect_deny(in, r, inspect_under(in, at, SLICE("Type")), m->type, KEY("image_trust.mode"),
                              "a mounted image would not be verified");
                 return false;
@@ -262,8 +262,8 @@ static void judge_service(const struct inspect_input *in, const struct service *
         }
         if (!registry_check(in, &registry, c->image, SPEC "/Image", r) || !judge_rest(in, &s->task, r))
                 return;
-        if (inspect_trust_wanted(in, &o->image_trust))
-                inspect_deny(in, r, SPEC "/Image", c->image, KEY("image_trust.mode"), "the image's signature cannot be verified");
+        if (inspect_trust_ready(in, r, &o->image_trust, SPEC "/Image", KEY("image_trust.mode")))
+                (void) inspect_trust_image(in, r, &o->image_trust, c->image, SPEC "/Image", KEY("image_trust.mode"));
 }
 
 static void inspect_service(const struct inspect_input *in, struct inspect_result *r) {

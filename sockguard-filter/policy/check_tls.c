@@ -153,9 +153,10 @@ void check_trust_roots(struct config *c, struct plist keys, struct plist keyless
         for (uint32_t i = 0; i < keys.n; i++)
                 if (unicode_trim(text_of(c, key[i].pem)).len == 0)
                         complain(c, &key[i].pem, "a signing key needs its PEM text");
-                else if (!public_key_valid(text_of(c, key[i].pem)) && c->source.unusable_keys_ok)
+                else if (!public_key_valid(text_of(c, key[i].pem)) && c->source.unusable_keys_ok) {
                         warn(c, &key[i].pem, "is not a public key in PEM form, so everything that it should verify is refused");
-                else if (!public_key_valid(text_of(c, key[i].pem)))
+                        key[i].pem = (struct pstr) { 0 }; /* how a filter, which parses no keys, sees it */
+                } else if (!public_key_valid(text_of(c, key[i].pem)))
                         complain(c, &key[i].pem, "is not a public key in PEM form");
         for (uint32_t i = 0; i < keyless.n; i++) {
                 const char *wrong;

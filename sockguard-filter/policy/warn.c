@@ -42,8 +42,10 @@ static void warn_unbuilt(struct config *c, struct opt_request_body *b) {
         for (size_t i = 0; i < sizeof(trust) / sizeof(trust[0]); i++) {
                 struct slice mode = text_of(c, trust[i]->mode);
 
-                if (mode.len && !slice_eq(mode, SLICE("off")))
-                        warn(c, &trust[i]->mode, "image signatures are not verified yet, so every request that this covers is refused");
+                if (slice_eq(mode, SLICE("warn")) && trust[i]->allowed_keyless.n == 0)
+                        warn(c, &trust[i]->mode, "image signatures are not verified yet, so every image is recorded as unverified");
+                else if (mode.len && !slice_eq(mode, SLICE("off")))
+                        warn(c, &trust[i]->mode, "image signatures are not enforced yet, so every request that this covers is refused");
         }
         if (buildkit_configured(c, &b->buildkit))
                 warn(c, &b->buildkit.control.allow_info, "request_body.buildkit is not enforced yet, so BuildKit tunnels are refused");

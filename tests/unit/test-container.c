@@ -211,9 +211,31 @@ ROWS(endpoints_are_plain,
        "{'MacAddress':'x','HostConfig':{'Links':['a']},'NetworkingConfig':{'EndpointsConfig':{'n':{'Links':['a']}}}}",
        "ok" })
 
+#define KEY_PEM \
+        "\"-----BEGIN PUBLIC KEY-----\\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE8nXRh950IZbRj8Ra/N9sbqOPZrfM\\n5/" \
+        "KAQN0/KjHcorm/J5yctVd7iEcnessRQjU917hmKO6JWVGHpDguIyakZA==\\n-----END PUBLIC KEY-----\\n\""
+
 ROWS(images_that_must_be_verified_are_denied_without_a_verifier,
+     { CC("image_trust: {mode: enforce, allowed_signing_keys: [{pem: " KEY_PEM "}]}"), "{'Image':'x'}", "/Image" },
+     { NULL, "", "ok" }, { NULL, "null", "/Image" },
+     { NULL, "{'Image':'x','HostConfig':{'Mounts':[{'Type':'iMAGE'}]}}", "/HostConfig/Mounts/0/Type" },
+     { NULL, "{'Image':'x','HostConfig':{'Privileged':true}}", "/HostConfig/Privileged" },
      { CC("image_trust: {mode: warn, allowed_keyless: [{issuer: i, subject_pattern: s}]}"), "{'Image':'x'}", "/Image" },
-     { NULL, "", "/Image" })
+     { NULL, "", "/Image" },
+     { CC("image_trust: {mode: 'off', allowed_keyless: [{issuer: i, subject_pattern: s}]}"), "{}", "ok" })
+
+ROWS(image_trust_that_only_warns_lets_named_images_pass,
+     { CC("image_trust: {mode: warn, allowed_signing_keys: [{pem: " KEY_PEM "}]}"), "", "ok" },
+     { NULL, "{}", "/Image" }, { NULL, "{'Image':' \u00a0'}", "/Image" },
+     { NULL, "{'HostConfig':{'Mounts':[{'Type':'image'}]}}", "/Image" },
+     { NULL, "{'Image':'x','HostConfig':{'Privileged':true}}", "/HostConfig/Privileged" },
+     { NULL, "{'Image':' x '}", "ok" })
+
+static void an_image_that_passes_unverified_is_named(void) {
+        judge_policy(CC("image_trust: {mode: warn, allowed_signing_keys: [{pem: " KEY_PEM "}]}"));
+        CHECK_STR(slice_of(judge_body(HTTP_POST, "/containers/create", "{'Image':' x '}")), "ok");
+        CHECK_STR(judge_.result.unverified, "x");
+}
 
 static void no_body_may_come_with_start(void) {
         static const struct judge_row rows[] = {
@@ -335,6 +357,8 @@ CHECK_MAIN(CHECK_TEST(a_plain_container_passes), CHECK_TEST(what_is_no_strict_js
            CHECK_TEST(device_requests_match_an_entry), CHECK_TEST(security_options_are_read_like_the_engine_reads_them),
            CHECK_TEST(protected_system_paths_stay_protected), CHECK_TEST(rails_hold), CHECK_TEST(endpoints_are_plain),
            CHECK_TEST(images_that_must_be_verified_are_denied_without_a_verifier),
-           CHECK_TEST(no_body_may_come_with_start), CHECK_TEST(update_needs_permission_for_what_it_mentions),
-           CHECK_TEST(exec_is_judged_by_templates), CHECK_TEST(exec_start_is_judged_by_what_is_stored),
+           CHECK_TEST(image_trust_that_only_warns_lets_named_images_pass),
+           CHECK_TEST(an_image_that_passes_unverified_is_named), CHECK_TEST(no_body_may_come_with_start),
+           CHECK_TEST(update_needs_permission_for_what_it_mentions), CHECK_TEST(exec_is_judged_by_templates),
+           CHECK_TEST(exec_start_is_judged_by_what_is_stored),
            CHECK_TEST(every_endpoint_is_recognised_by_its_last_segment))
