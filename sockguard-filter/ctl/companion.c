@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "policy/address.h"
 
 extern char **environ;
 
@@ -126,17 +127,19 @@ static void note_started(struct companion *c) {
         const struct policy *p = &c->policy;
         struct log *l = ctl_log(LEVEL_INFO, c->serve ? "started" : "companion started");
         uint64_t timeout = p->compiled->request_timeout_ns;
-        char text[48];
-        _cleanup_strbuf_ struct strbuf names;
+        char text[48], names[LISTENERS_MAX][256];
+        struct slice list[LISTENERS_MAX];
 
         if (!l)
                 return;
-        strbuf_init(&names, 8192);
-        for (size_t i = 0; i < c->n_listeners; i++)
-                strbuf_addf(&names, "%s%s %s%s", i ? " " : "", c->listeners[i].name, c->listeners[i].tcp ? "tcp://" : "unix:",
-                            c->listeners[i].address);
+        for (size_t i = 0; i < c->n_listeners; i++) {
+                const struct listener *at = &c->listeners[i];
+
+                snprintf(names[i], sizeof(names[i]), "%s %s%s", at->name, at->tcp ? "tcp://" : "unix:", at->address);
+                list[i] = slice_of(names[i]);
+        }
         log_str(l, "version", SLICE(PACKAGE_VERSION));
-        log_str(l, "listeners", strbuf_view(&names));
+        log_list(l, "listeners", list, c->n_listeners);
         if (p->compiled->endpoints.n)
                 log_str(l, "upstream", policy_str(p, policy_list(p, p->compiled->endpoints, struct policy_endpoint)->display));
         log_u64(l, "rules", c->summary.rules);
@@ -144,6 +147,31 @@ static void note_started(struct companion *c) {
         log_str(l, "upstream_request_timeout", timeout == UINT64_MAX ? SLICE("off") : ctl_duration(text, timeout));
         log_str(l, "runtime_dir", slice_of(c->dir));
         log_end(l);
+}
+
+/* The dedicated admin listener: where it is, and whether everybody on a network may ask there. */
+static void note_admin(struct companion *c) {
+        const struct opt_admin *o = &c->policy.root->admin;
+        const struct listener *at = NULL;
+        struct log *l;
+
+        for (size_t i = 0; i < c->n_listeners; i++)
+                if (c->listeners[i].admin)
+                        at = &c->listeners[i];
+        if (!at)
+                return;
+        l = ctl_log(LEVEL_INFO, "admin listener started");
+        if (l) {
+                char listen[256];
+
+                snprintf(listen, sizeof(listen), "%s%s", at->tcp ? "tcp://" : "unix:", at->address);
+                log_str(l, "listen", slice_of(listen));
+                log_str(l, "validate_path", policy_str(&c->policy, o->path));
+                log_str(l, "policy_version_path", policy_str(&c->policy, o->policy_version_path));
+                log_end(l);
+        }
+        if (at->tcp && !at->tls && !host_port_is_loopback(slice_of(at->address)) && c->policy.root->clients.allowed_cidrs.n == 0)
+                ctl_note(LEVEL_WARN, "the admin listener is plaintext for every address", "address", at->address);
 }
 
 static int block_signals(struct companion *c) {
@@ -173,6 +201,8 @@ static int begin(struct companion *c, struct error *e) {
         if (r < 0)
                 return r;
         r = ctl_log_setup((enum level) p->compiled->log_level, p->compiled->log_text, policy_str(p, p->root->log.output), e);
+        if (r == 0 && p->root->log.audit.enabled)
+                r = ctl_audit_setup(policy_str(p, p->root->log.audit.output), e);
         if (r < 0)
                 return r;
         if (c->serve) {
@@ -203,6 +233,7 @@ static int begin(struct companion *c, struct error *e) {
         (void) sd_event_set_watchdog(c->event, true);
         reload_warnings(c);
         note_started(c);
+        note_admin(c);
         (void) sd_notifyf(0, "READY=1\nSTATUS=Policy version %llu in force", (unsigned long long) state_get(&c->state.map->h.policy_version));
         return 0;
 }

@@ -145,6 +145,9 @@ int publish_policy(struct companion *c, const struct work_result *r, struct erro
 int publish_tick(struct companion *c);                   /* once a second: leases, audits, sign of life */
 int publish_rebuild_state(struct companion *c, struct error *e);
 
+/* dead.c: the records and the sample of a request whose filter died in it; the lease is its, and its lock is held. */
+void dead_record(struct companion *c, const struct state_lease *lease);
+
 /* control.c */
 int control_open(struct companion *c, struct error *e);
 void control_close(struct companion *c);

@@ -4,7 +4,7 @@ bin_sockguard_ctl_SOURCES = \
 	sockguard-filter/ctl/main.c sockguard-filter/ctl/verb.h \
 	sockguard-filter/ctl/common.c sockguard-filter/ctl/common.h \
 	sockguard-filter/ctl/board.c sockguard-filter/ctl/companion.c sockguard-filter/ctl/companion.h \
-	sockguard-filter/ctl/control.c sockguard-filter/ctl/health.c \
+	sockguard-filter/ctl/control.c sockguard-filter/ctl/dead.c sockguard-filter/ctl/health.c \
 	sockguard-filter/ctl/job.c sockguard-filter/ctl/job.h sockguard-filter/ctl/listeners.c \
 	sockguard-filter/ctl/log.c sockguard-filter/ctl/log.h sockguard-filter/ctl/page.c \
 	sockguard-filter/ctl/pool.c sockguard-filter/ctl/pool.h sockguard-filter/ctl/publish.c \

@@ -20,6 +20,28 @@ int ctl_log_setup(enum level least, bool text, struct slice output, struct error
         return 0;
 }
 
+static struct log audit = { .fd = -1, .kind = LOG_NOWHERE };
+static bool audit_on;
+
+int ctl_audit_setup(struct slice output, struct error *e) {
+        int r = log_open(&audit, output, NULL, 0, e);
+
+        audit_on = r == 0;
+        return r;
+}
+
+struct log *ctl_audit(void) {
+        return audit_on ? &audit : NULL;
+}
+
+uint64_t ctl_log_lost(void) {
+        static uint64_t told;
+        uint64_t lost = stream.dropped + audit.dropped - told;
+
+        told += lost;
+        return lost;
+}
+
 struct log *ctl_log(enum level level, const char *message) {
         return log_begin(&stream, level, message) ? &stream : NULL;
 }

@@ -17,6 +17,13 @@
 /* Level, format and output (as log.output) of what follows. 0 or negative errno with *e. */
 int ctl_log_setup(enum level least, bool text, struct slice output, struct error *e);
 
+/* The audit stream, once ctl_audit_setup() has opened it (0 or negative errno with *e); NULL before. */
+int ctl_audit_setup(struct slice output, struct error *e);
+struct log *ctl_audit(void);
+
+/* Records that the streams could not take since the last call. */
+uint64_t ctl_log_lost(void);
+
 /* Begins a record; NULL when its level is not wanted. */
 struct log *ctl_log(enum level level, const char *message);
 

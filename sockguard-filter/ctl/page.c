@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "ctl/companion.h"
+#include "ctl/view.h"
 #include "limits/lease.h"
 #include "limits/metrics.h"
 
@@ -83,18 +84,6 @@ static int by_labels(const void *a, const void *b) {
         return 0;
 }
 
-static struct slice decision_text(enum metric_decision d) {
-        static const char *const names[] = { "allow", "deny", "would_deny", "error" };
-
-        return slice_of(names[d & 3]);
-}
-
-static struct slice method_text(uint32_t m) {
-        static const char *const names[] = { "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "CONNECT", "TRACE" };
-
-        return m < sizeof(names) / sizeof(names[0]) ? slice_of(names[m]) : SLICE("OTHER");
-}
-
 static struct slice name_of(const char *name, uint32_t len, size_t room) {
         return slice_make(name, len < room ? len : room);
 }
@@ -131,9 +120,9 @@ static void fill(struct companion *c, struct arena *a, struct series *s, uint64_
         switch (k.family) {
         case FAMILY_REQUESTS:
         case FAMILY_DURATION:
-                s->labels[0] = decision_text(k.decision);
+                s->labels[0] = slice_of(view_decision(k.decision));
                 s->labels[1] = listener_text(c, k.listener);
-                s->labels[2] = method_text(k.method);
+                s->labels[2] = slice_of(view_method(k.method));
                 s->labels[3] = profile_text(c, k.profile, SLICE("default"));
                 s->labels[4] = route_text(c, a, k.route);
                 s->labels[5] = k.family == FAMILY_REQUESTS ? arena_printf(a, "%u", k.status) : SLICE("");

@@ -195,20 +195,10 @@ int publish_policy(struct companion *c, const struct work_result *r, struct erro
 
 static void count_dead(const struct state_lease *lease, void *arg) {
         struct companion *c = arg;
-        char route[128];
-        uint64_t who = state_get(&lease->who);
-        struct log *l;
 
         state_add(&c->state.map->h.aborted, 1);
-        l = ctl_log(LEVEL_WARN, "filter died during a request");
-        if (!l)
-                return;
-        log_u64(l, "pid", state_get(&lease->owner));
-        log_str(l, "client", slice_make(lease->client, strnlen(lease->client, sizeof(lease->client))));
-        log_u64(l, "uid", who >> 32);
-        log_str(l, "route", state_route_text(c->state.map, (uint32_t) (state_get(&lease->route) & 0xffff), route));
-        log_bool(l, "aborted", true);
-        log_end(l);
+        if (c->policy.base)
+                dead_record(c, lease);
 }
 
 int publish_rebuild_state(struct companion *c, struct error *e) {
@@ -260,6 +250,7 @@ int publish_tick(struct companion *c) {
                 /* Buckets that nobody asks would seem to go back in time after 24 days. */
                 settle_limits(c);
         }
+        state_add(&m->h.log_dropped, ctl_log_lost());
         state_set(&m->h.beat_ms, state_now_ms());
         return 0;
 }

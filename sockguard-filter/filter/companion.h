@@ -20,7 +20,6 @@ enum control_op {
         CONTROL_METRICS,        /* flags: CONTROL_OPENMETRICS */
         CONTROL_VALIDATE,       /* body: the candidate */
         CONTROL_VERSION,
-        CONTROL_STATUS,         /* JSON for `sockguard-ctl status` */
 };
 
 #define CONTROL_OPENMETRICS 1u

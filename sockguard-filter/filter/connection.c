@@ -302,6 +302,7 @@ static void try_exchange(struct connection *c) {
 
 static void serve_exchange(struct connection *c) {
         struct exchange *x = &c->x;
+        enum stage_result r;
 
         trace_begin(x);
         if (!x->policy) {
@@ -310,7 +311,9 @@ static void serve_exchange(struct connection *c) {
                 return;
         }
         metrics_begin(x);
-        switch (pipeline_run(x)) {
+        r = pipeline_run(x);
+        metrics_decided(x);
+        switch (r) {
         case STAGE_NEXT:
                 if (relay_run(c) == RELAY_ANSWER)
                         send_verdict(c);

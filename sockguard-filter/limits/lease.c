@@ -128,6 +128,7 @@ static void clean_slot(struct state_map *m, uint32_t slot) {
         state_set(&l->who, 0);
         state_set(&l->last, 0);
         state_set(&l->route, 0);
+        state_set(&l->verdict, 0);
         atomic_store_explicit(&l->owner, 0, memory_order_release);
 }
 

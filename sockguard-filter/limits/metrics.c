@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "limits/lease.h"
+#include "telemetry/access.h"
 #include "telemetry/route.h"
 
 const char *const metric_bounds[STATE_BUCKETS] = { "0.005", "0.01", "0.025", "0.05", "0.1", "0.25",
@@ -158,12 +159,19 @@ static uint32_t route_slot(struct exchange *x) {
                                 route_template(x->normalized_computed ? x->target.normalized : x->target.decoded, buffer));
 }
 
-static void copy_client(struct state_lease *l, const char *text) {
+static void copy_printable(char *to, size_t room, struct slice from) {
         size_t i = 0;
 
-        for (; text[i] && i < sizeof(l->client) - 1; i++)
-                l->client[i] = text[i] >= ' ' && text[i] <= '~' ? text[i] : '?';
-        l->client[i] = '\0';
+        for (; i < from.len && i < room - 1; i++)
+                to[i] = from.at[i] >= ' ' && from.at[i] <= '~' ? from.at[i] : '?';
+        to[i] = '\0';
+}
+
+static uint64_t who(struct exchange *x, uint32_t profile_slot) {
+        const struct peer *p = x->peer;
+
+        return (uint64_t) (p && p->kind == PEER_UNIX && p->cred_error == 0 ? p->uid : UINT32_MAX) << 32 | (uint64_t) profile_slot << 8 |
+               (metrics_listener_slot(x) & 0xff);
 }
 
 void metrics_begin(struct exchange *x) {
@@ -177,12 +185,32 @@ void metrics_begin(struct exchange *x) {
                         state_add(&x->state->map->h.lease_overflow, 1);
                         return;
                 }
-                copy_client(&x->state->map->leases[x->state->lease], x->peer ? x->peer->text : "");
+                l = &x->state->map->leases[x->state->lease];
+                copy_printable(l->client, sizeof(l->client), slice_of(x->peer ? x->peer->text : ""));
+                state_set(&l->caller, x->peer && x->peer->kind == PEER_UNIX && x->peer->cred_error == 0
+                                              ? (uint64_t) x->peer->gid << 32 | (uint32_t) x->peer->pid
+                                              : 0);
         }
         l = &x->state->map->leases[x->state->lease];
         state_set(&l->generation, state_generation(x->state));
         state_set(&l->route, (uint64_t) method_number(x) << 16 | route_slot(x));
-        state_set(&l->active_ms, state_now_ms() | 1);
+        state_set(&l->verdict, 0);
+        state_set(&l->who, who(x, 0));
+        memcpy(l->request_id, x->request_id, sizeof(l->request_id));
+        memcpy(l->trace_id, x->trace.trace_id, sizeof(l->trace_id));
+        copy_printable(l->path, sizeof(l->path), x->target.decoded);
+        atomic_store_explicit(&l->active_ms, state_now_ms() | 1, memory_order_release);
+}
+
+void metrics_decided(struct exchange *x) {
+        const struct verdict *v = &x->verdict;
+        struct state_lease *l;
+
+        if (!usable(x) || x->state->lease < 0)
+                return;
+        l = &x->state->map->leases[x->state->lease];
+        state_set(&l->who, who(x, metrics_profile_slot(x)));
+        state_set(&l->verdict, (uint64_t) (v->rule + 1) << 16 | (uint64_t) (v->code & 0xff) << 8 | (uint64_t) v->decision);
 }
 
 static enum metric_decision decision_label(const struct exchange *x) {
@@ -199,23 +227,33 @@ static enum metric_decision decision_label(const struct exchange *x) {
         }
 }
 
+static void note_lost_records(struct exchange *x) {
+        uint64_t lost = x->telemetry ? x->telemetry->main.dropped + x->telemetry->audit.dropped : 0;
+
+        if (lost <= x->state->lost_told)
+                return;
+        state_add(&x->state->map->h.log_dropped, lost - x->state->lost_told);
+        x->state->lost_told = lost;
+}
+
 /* What status and top show, metrics enabled or not. */
 static void note_end(struct exchange *x, const struct metric_key *k) {
         struct state_map *m = x->state->map;
         struct state_lease *l;
 
+        l = x->state->lease < 0 ? NULL : &m->leases[x->state->lease];
+        /* Nothing is running from here on: who dies below loses a sample, but none is counted twice. */
+        if (l)
+                atomic_store_explicit(&l->active_ms, 0, memory_order_release);
         state_add(&m->h.decisions[k->decision], 1);
         if (k->decision == METRIC_DENY || k->decision == METRIC_WOULD_DENY)
                 state_add(&m->h.reasons[(unsigned) x->verdict.code % STATE_REASONS], 1);
-        if (x->state->lease < 0)
+        if (!l)
                 return;
-        l = &m->leases[x->state->lease];
         state_add(&l->requests, 1);
-        state_set(&l->who, (uint64_t) (x->peer && x->peer->kind == PEER_UNIX ? x->peer->uid : UINT32_MAX) << 32 |
-                                   (uint64_t) k->profile << 8 | (k->listener & 0xff));
+        state_set(&l->who, who(x, k->profile));
         state_set(&l->route, (uint64_t) k->method << 16 | k->route);
         state_set(&l->last, (uint64_t) k->status << 8 | (uint64_t) k->decision);
-        state_set(&l->active_ms, 0);
 }
 
 void metrics_observe(struct exchange *x) {
@@ -232,6 +270,7 @@ void metrics_observe(struct exchange *x) {
         k.method = method_number(x);
         k.route = route_slot(x);
         k.status = x->status > 0 && x->status < 1000 ? (uint32_t) x->status : 0;
+        note_lost_records(x);
         note_end(x, &k);
         if (!x->policy->root->metrics.enabled || exchange_is_admin(x))
                 return;
@@ -257,4 +296,23 @@ void metrics_throttle(struct exchange *x, enum reason_code code) {
         k.reason = code;
         k.mode = x->mode == MODE_NONE ? MODE_ENFORCE : x->mode;
         count(x->state->map, &k);
+}
+
+void metrics_lost(struct state_map *m, const struct state_lease *l, bool enabled) {
+        uint64_t who = state_get(&l->who), route = state_get(&l->route), began = state_get(&l->active_ms), now = state_now_ms();
+        struct metric_key k = { .family = FAMILY_REQUESTS, .decision = METRIC_ERROR };
+
+        /* Whoever wrote these words is not trusted: each is cut to its table. */
+        k.listener = (uint32_t) (who & 0xff) % STATE_LISTENERS;
+        k.profile = (uint32_t) (who >> 8 & 0xffffff);
+        if (k.profile > STATE_PROFILES)
+                k.profile = 0;
+        k.method = (uint32_t) (route >> 16) <= HTTP_METHOD_OTHER ? (uint32_t) (route >> 16) : HTTP_METHOD_OTHER;
+        k.route = (uint32_t) (route & 0xffff) % STATE_ROUTES;
+        state_add(&m->h.decisions[METRIC_ERROR], 1);
+        if (!enabled)
+                return;
+        count(m, &k);
+        k.family = FAMILY_DURATION;
+        time_sample(m, &k, now > began ? (now - began) * NSEC_PER_MSEC : 0);
 }

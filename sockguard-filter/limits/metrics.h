@@ -14,6 +14,15 @@
 /* The request has been read: it is running now. Stage 5; before admission. */
 void metrics_begin(struct exchange *x);
 
+/* The checks are through, and what they decided stands: so much is known of the request if its filter dies now. */
+void metrics_decided(struct exchange *x);
+
+/*
+ * The companion's: a request whose filter died counts once, with decision `error` and status 0. The slot's lock is held by the caller.
+ * `enabled`: metrics are on.
+ */
+void metrics_lost(struct state_map *m, const struct state_lease *l, bool enabled);
+
 /* The request is over, however it went; x->status, x->verdict and x->aborted are final. Once a request, before limits_release(). */
 void metrics_observe(struct exchange *x);
 

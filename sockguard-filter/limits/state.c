@@ -12,7 +12,7 @@
 
 _Static_assert(sizeof(struct state_profile) % 64 == 0, "slots of profiles share no cache line");
 _Static_assert(sizeof(struct state_histogram) == 128, "a histogram is two cache lines");
-_Static_assert(sizeof(struct state_lease) == 128, "a lease is two cache lines");
+_Static_assert(sizeof(struct state_lease) == 320, "a lease is five cache lines");
 _Static_assert(REASON_MAX_ < STATE_REASONS, "every reason code has a counter");
 _Static_assert(sizeof(struct state_route) == 128 && sizeof(struct state_name) == 128, "names are two cache lines");
 

@@ -23,7 +23,7 @@
  */
 
 #define STATE_MAGIC "SGSTATE"
-#define STATE_LAYOUT 1u
+#define STATE_LAYOUT 2u
 
 #define STATE_PROFILES 1024u   /* slot 0 is "no profile" */
 #define STATE_LISTENERS 40u    /* 32 main ones, admin, room for a restart with others; slot 0 is "unknown" */
@@ -119,6 +119,11 @@ struct state_lease {
         state_word last;           /* status << 8 | decision of the last finished request */
         state_word route;          /* method << 16 | route slot of the running or last request */
         char client[48];           /* printable; as the log's `client` */
+        /* Of the running request, for the record that the companion writes when its filter dies. */
+        state_word verdict;        /* rule + 1 << 16 | enum reason_code << 8 | enum decision, as far as it has come */
+        state_word caller;         /* gid << 32 | pid of the client; 0 unknown */
+        char request_id[32], trace_id[32];
+        char path[112];            /* decoded, cut; a NUL ends it */
 };
 
 struct state_counter { state_word key, value; };
@@ -154,6 +159,7 @@ struct state {
         int lease;                 /* our slot, or -1 */
         bool optional;             /* --limits-optional: serve without limits when there is no state */
         char dir[256];             /* the runtime directory: `control` is there too */
+        uint64_t lost_told;        /* records lost by this process that log_dropped has already */
 
         /* Slots of the names in the policy we look at, found once a generation. */
         const void *cached_policy;

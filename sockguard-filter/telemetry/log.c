@@ -354,6 +354,32 @@ void log_str(struct log *l, const char *key, struct slice value) {
         log_str_max(l, key, value, LOG_TEXT_MAX);
 }
 
+void log_list(struct log *l, const char *key, const struct slice *at, size_t n) {
+        char text[4 * LOG_TEXT_MAX];
+        size_t used = 0;
+
+        if (!l->text) {
+                log_array(l, key);
+                for (size_t i = 0; i < n; i++) {
+                        if (i > 0)
+                                strbuf_addc(&l->line, ',');
+                        strbuf_add_json(&l->line, slice_upto(at[i], LOG_TEXT_MAX), JSON_ESCAPE_LOG);
+                }
+                log_array_end(l);
+                return;
+        }
+        text[used++] = '[';
+        for (size_t i = 0; i < n && at[i].len + used + 3 < sizeof(text); i++) {
+                if (i > 0)
+                        text[used++] = ' ';
+                memcpy(text + used, at[i].at, at[i].len);
+                used += at[i].len;
+        }
+        text[used++] = ']';
+        put_key(l, key);
+        put_text(&l->line, slice_make(text, used));
+}
+
 void log_int(struct log *l, const char *key, int64_t value) {
         put_key(l, key);
         strbuf_add_i64(&l->line, value);

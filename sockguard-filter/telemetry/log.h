@@ -66,6 +66,8 @@ void log_begin_bare(struct log *l);
 /* Text from outside: cut, and in records with a message CR and LF written as backslash and letter before any escaping. */
 void log_str(struct log *l, const char *key, struct slice value);
 void log_str_max(struct log *l, const char *key, struct slice value, size_t max);
+/* A list of texts: an array in JSON, "[a b]" in text. */
+void log_list(struct log *l, const char *key, const struct slice *at, size_t n);
 void log_int(struct log *l, const char *key, int64_t value);
 void log_u64(struct log *l, const char *key, uint64_t value);
 void log_bool(struct log *l, const char *key, bool value);
