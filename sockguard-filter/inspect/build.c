@@ -391,7 +391,10 @@ static void not_found(const struct inspect_input *in, struct slice name, struct 
                      "the context does not hold the Dockerfile exactly once, as a plain file");
 }
 
-/* What is left when a body is no archive from its first block on. */
+/*
+ * What is left when a body is no archive from its first block on. One shorter than a block may be an archive that was cut off: its
+ * text can only make the refusal clearer.
+ */
 static void judge_raw(const struct inspect_input *in, const struct facts *f, struct slice name, struct inspect_result *r) {
         const struct http_field *type = http_head_find(in->head, HTTP_F_CONTENT_TYPE);
         bool as_text = type && slice_starts(unicode_lower(in->arena, unicode_trim(type->value)), SLICE("text/plain"));
@@ -400,6 +403,8 @@ static void judge_raw(const struct inspect_input *in, const struct facts *f, str
                 not_found(in, name, r);
         else
                 judge_dockerfile(in, f->raw, r);
+        if (r->outcome == INSPECT_PASS && f->raw.len < 512)
+                facts_fail(in, f, r);
 }
 
 static void inspect_build(const struct inspect_input *in, struct inspect_result *r) {

@@ -58,7 +58,7 @@ static void judge_drivers(const struct inspect_input *in, const char *key, bool 
 
         if (in->body.len == 0 || !INSPECT_DECODE(in, r, secret_fields, &s) || !driver_name(in, s.driver, &driver, r))
                 return;
-        if (driver.len > 0 && !custom) {
+        if ((driver.len > 0 || s.driver.type == JSON_OBJECT) && !custom) {
                 inspect_deny(in, r, "/Driver", driver, arena_printf(in->arena, "request_body.%s.allow_custom_drivers", key).at,
                              "a %s driver is not allowed", key);
                 return;

@@ -3,6 +3,7 @@
  * The guards of chapter 01, 3.13 to 3.16: rules that open what no inspector can judge, or that let data out, need an
  * acknowledgment. Each asks the compiled rules about literal probe requests.
  */
+#include "base/unicode.h"
 #include "http/head.h"
 #include "policy/config.h"
 #include "policy/rules.h"
@@ -14,7 +15,7 @@ struct probe {
         const char *path;
 };
 
-enum inspected { NEVER, BY_EXEC, BY_SWARM_JOIN, BY_PLUGIN_SET };
+enum inspected { NEVER, BY_EXEC, BY_SWARM_JOIN, BY_PLUGIN_SET, UNLESS_UNINSPECTED };
 
 static const struct {
         struct probe probe;
@@ -32,7 +33,21 @@ static const struct {
         { { HTTP_POST, "/libpod/manifests/create" }, NEVER },
         { { HTTP_POST, "/libpod/manifests/" T }, NEVER },
         { { HTTP_PUT, "/libpod/manifests/" T }, NEVER },
+        /* What takes images, containers and units from files and archives past every inspector (chapter 04, 14). */
+        { { HTTP_POST, "/libpod/local/build" }, UNLESS_UNINSPECTED },
+        { { HTTP_POST, "/libpod/local/images/load" }, UNLESS_UNINSPECTED },
+        { { HTTP_POST, "/libpod/local/artifacts/add" }, UNLESS_UNINSPECTED },
+        { { HTTP_POST, "/libpod/artifacts/add" }, UNLESS_UNINSPECTED },
+        { { HTTP_POST, "/libpod/artifacts/local/add" }, UNLESS_UNINSPECTED },
+        { { HTTP_POST, "/libpod/images/scp/" T }, UNLESS_UNINSPECTED },
+        { { HTTP_POST, "/libpod/quadlets" }, UNLESS_UNINSPECTED },
 };
+
+/*
+ * Rules for containers in general are common and let this through, too; it is refused at run time then. A rule of its own is a
+ * mistake.
+ */
+static const struct probe restore_probe = { HTTP_POST, "/libpod/containers/" T "/restore" };
 
 static const struct probe read_probes[] = {
         { HTTP_GET, "/containers/" T "/archive" },
@@ -72,12 +87,23 @@ struct exposure {
         size_t n;
 };
 
-static void probe(struct exposure *e, const struct probe *p) {
+static struct plist rules_of(const struct exposure *e) {
+        const struct opt_root *root = e->c->root;
+
+        return e->scope ? list_of(e->c, root->clients.profiles, struct opt_profile)[e->scope - 1].rules : root->rules;
+}
+
+static struct pstr *path_of_rule(const struct exposure *e, int rule) {
+        return &list_of(e->c, rules_of(e), struct opt_rule)[rule].match.path;
+}
+
+/* `suffix`: counts only when the rule's own path ends like this; NULL: whatever the rule. */
+static void probe(struct exposure *e, const struct probe *p, const char *suffix) {
         static const char *const names[] = { [HTTP_GET] = "GET", [HTTP_POST] = "POST", [HTTP_PUT] = "PUT" };
         struct rule_verdict v;
 
         policy_decide(config_policy(e->c), e->scope, p->method, slice_of(names[p->method]), slice_of(p->path), &v);
-        if (!v.allow)
+        if (!v.allow || (suffix && !slice_ends(unicode_trim(text_of(e->c, *path_of_rule(e, v.rule))), slice_of(suffix))))
                 return;
         if (e->n++ == 0)
                 e->first_rule = v.rule;
@@ -94,6 +120,8 @@ static bool is_inspected(const struct opt_request_body *b, enum inspected by) {
                 return b->swarm.allowed_join_remote_addrs.n != 0;
         case BY_PLUGIN_SET:
                 return b->plugin.allowed_set_env_prefixes.n != 0;
+        case UNLESS_UNINSPECTED:
+                return b->libpod_uninspected; /* the operator wants Podman's endpoints as they are */
         case NEVER:
                 break;
         }
@@ -102,11 +130,8 @@ static bool is_inspected(const struct opt_request_body *b, enum inspected by) {
 
 /* Reports at the rule that let the first probe through; true when nothing was exposed. */
 static bool report(struct exposure *e, const char *what, const char *remedy) {
-        const struct opt_root *root = e->c->root;
-        struct plist rules = e->scope ? list_of(e->c, root->clients.profiles, struct opt_profile)[e->scope - 1].rules : root->rules;
-
         if (e->n)
-                complain(e->c, &list_of(e->c, rules, struct opt_rule)[e->first_rule].match.path, "the rules allow %s (%.*s)%s", what,
+                complain(e->c, path_of_rule(e, e->first_rule), "the rules allow %s (%.*s)%s", what,
                          (int) (e->list.len < 200 ? e->list.len : 200), e->list.at, remedy);
         strbuf_free(&e->list);
         return e->n == 0;
@@ -125,7 +150,9 @@ static bool guard_blind_writes(struct config *c, uint32_t scope) {
 
         for (size_t i = 0; i < sizeof(blind_probes) / sizeof(blind_probes[0]); i++)
                 if (!is_inspected(b, blind_probes[i].by))
-                        probe(&e, &blind_probes[i].probe);
+                        probe(&e, &blind_probes[i].probe, NULL);
+        if (!b->libpod_uninspected)
+                probe(&e, &restore_probe, "/restore");
         return report(&e, "writes whose bodies nothing judges",
                       "; list what they may do under request_body, or set insecure_allow_body_blind_writes: true");
 }
@@ -134,7 +161,7 @@ static bool guard_reads(struct config *c, uint32_t scope) {
         struct exposure e = exposure_of(c, scope);
 
         for (size_t i = 0; i < sizeof(read_probes) / sizeof(read_probes[0]); i++)
-                probe(&e, read_probes + i);
+                probe(&e, read_probes + i, NULL);
         return report(&e, "reading files, logs or images out of the engine",
                       "; narrow the rule, or set insecure_allow_read_exfiltration: true");
 }
@@ -143,7 +170,7 @@ static bool guard_tunnels(struct config *c, uint32_t scope) {
         struct exposure e = exposure_of(c, scope);
 
         for (size_t i = 0; i < sizeof(tunnel_probes) / sizeof(tunnel_probes[0]); i++)
-                probe(&e, tunnel_probes + i);
+                probe(&e, tunnel_probes + i, NULL);
         return report(&e, "BuildKit tunnels that nothing judges",
                       "; configure request_body.buildkit, or set insecure_accept_opaque_buildkit_tunnels: true");
 }

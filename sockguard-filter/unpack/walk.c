@@ -219,10 +219,10 @@ static bool plainly_is(struct slice name, struct slice watched, char *scratch) {
 static int capture(struct walk *w, struct walk_watch *watch, const struct tar_entry *e) {
         int64_t n;
 
-        if (watch->has_content)
-                return 0;
         if (e->size > w->request->content_limit)
                 return UNPACK_E_CONTENT;
+        if (watch->has_content)
+                return 0;
         n = tar_read(&w->tar, watch->content, (size_t) e->size);
         if (n < 0)
                 return (int) n;

@@ -274,6 +274,36 @@ static void the_index_decides_as_a_scan_of_the_rules_would(void) {
         }
 }
 
+static void rules_for_what_nobody_can_inspect_need_an_acknowledgment(void) {
+        static const struct {
+                const char *path, *more;
+                bool ok;
+        } rows[] = {
+                { "/libpod/local/**", "", false },
+                { "/libpod/local/build", "", false },
+                { "/libpod/images/scp/**", "", false },
+                { "/libpod/artifacts/add", "", false },
+                { "/libpod/quadlets", "", false },
+                { "/libpod/containers/*/restore", "", false },
+                { "/libpod/containers/*/re*", "", true }, /* refused when one comes */
+                { "/libpod/containers/*/restore", "insecure_allow_body_blind_writes: true\n", true },
+                { "/libpod/local/build", "request_body: {libpod_uninspected: true}\n", true },
+                { "/libpod/build", "", true },
+        };
+        char text[512];
+
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                struct config *c;
+
+                snprintf(text, sizeof(text), "rules: [{match: {method: POST, path: \"%s\"}, action: allow}]\n%s", rows[i].path, rows[i].more);
+                c = load(text);
+                if ((config_check(c) == 0) != rows[i].ok)
+                        fprintf(stderr, "%s: %s\n", text, complaint(c));
+                CHECK_INT(config_check(c) == 0, rows[i].ok);
+                config_free(c);
+        }
+}
+
 static void the_first_rule_wins_across_buckets(void) {
         struct config *c = load("rules:\n- {match: {method: GET, path: /a/*/c}, action: deny}\n- {match: {method: '*', path: /**}, action: allow}\n"
                                 "- {match: {method: GET, path: /a/b/c}, action: deny}\ninsecure_allow_read_exfiltration: true\n"
@@ -352,6 +382,7 @@ CHECK_MAIN(CHECK_TEST(an_empty_text_is_all_defaults), CHECK_TEST(problems_say_wh
            CHECK_TEST(the_environment_beats_the_file_and_names_itself), CHECK_TEST(a_variable_that_names_a_block_changes_nothing),
            CHECK_TEST(list_entries_start_from_zero_not_from_defaults), CHECK_TEST(merge_keys_yield_to_what_is_written),
            CHECK_TEST(an_alias_bomb_is_refused), CHECK_TEST(an_image_reads_back_and_a_damaged_one_does_not),
-           CHECK_TEST(the_index_decides_as_a_scan_of_the_rules_would), CHECK_TEST(the_first_rule_wins_across_buckets),
+           CHECK_TEST(the_index_decides_as_a_scan_of_the_rules_would), CHECK_TEST(rules_for_what_nobody_can_inspect_need_an_acknowledgment),
+           CHECK_TEST(the_first_rule_wins_across_buckets),
            CHECK_TEST(a_reload_names_what_it_may_not_change), CHECK_TEST(equal_configurations_have_equal_sums),
            CHECK_TEST(section_variables_replace_the_default_rules_only))

@@ -77,7 +77,8 @@ static void secrets_keep_to_the_builtin_drivers(void) {
         PASSES("POST /secrets/create", "{\"Name\":\"s\",\"Data\":\"eA==\"}");
         DENIED("POST /secrets/create", "{\"Driver\":\"vault\"}");
         DENIED("POST /secrets/create", "{\"Driver\":{\"Name\":\"vault\"}}");
-        PASSES("POST /secrets/create", "{\"Driver\":{\"Name\":\"\"}}");
+        DENIED("POST /secrets/create", "{\"Driver\":{\"Name\":\"\"}}");
+        PASSES("POST /secrets/create", "{\"Driver\":\" \",\"TemplateDriver\":null}");
         DENIED("POST /secrets/create", "{\"Driver\":[]}");
         DENIED("POST /configs/create", "{\"TemplateDriver\":\"golang\"}");
         DENIED("POST /configs/create", "{\"Templating\":{\"Name\":\"golang\"}}");
@@ -269,6 +270,9 @@ static void podman_containers_stay_off_the_host(void) {
         DENIED(PODMAN, "{" HARMLESS ",\"ipcns\":{\"nsmode\":\"container\",\"value\":\"c\"}}");
         o->allowed_namespace_sharing_containers = fake_strs(&f, "c");
         PASSES(PODMAN, "{" HARMLESS ",\"ipcns\":{\"nsmode\":\"container\",\"value\":\" c \"}}");
+        o->image_trust.mode = fake_str(&f, "warn"); /* with nobody who may sign, not even nothing passes */
+        DENIED(PODMAN, "");
+        DENIED(PODMAN, "{" HARMLESS "}");
         fake_done(&f);
 }
 

@@ -86,6 +86,7 @@ static enum inspect_outcome build(void) {
 
 static void a_build_is_judged_by_its_dockerfile(void) {
         static const char *const text[] = { "Content-Type: text/plain", NULL };
+        static char padded[512];
 
         fake_init(&f);
         start(); tarball_file(&t, "Dockerfile", "FROM x\nCOPY a b\n"); tarball_file(&t, "a", "x");
@@ -102,10 +103,17 @@ static void a_build_is_judged_by_its_dockerfile(void) {
         CHECK_INT(upload("POST /build?dockerfile=a%00b", NULL, tarball_view(&t)), INSPECT_DENY);
         CHECK_INT(upload("POST /build?networkmode=HOST", NULL, tarball_view(&t)), INSPECT_DENY);
         CHECK_INT(upload("POST /build?remote=http://x/", NULL, tarball_view(&t)), INSPECT_DENY);
-        CHECK_INT(upload(BUILD, NULL, SLICE("FROM x\nCOPY a b\n")), INSPECT_PASS);
+        memset(padded, '\n', sizeof(padded));
+        memcpy(padded, "FROM x\nCOPY a b\n", 16);
+        CHECK_INT(upload(BUILD, NULL, slice_make(padded, 512)), INSPECT_PASS);
+        CHECK_INT(upload(BUILD, NULL, slice_make(padded, 511)), INSPECT_FAILED); /* an archive cut off within its first block? */
+        memcpy(padded, "\xef\xbb\xbf" "FROM x\nRUN a b\n", 18);
+        CHECK_INT(upload(BUILD, NULL, slice_make(padded, 512)), INSPECT_DENY);
+        memset(padded, 'x', sizeof(padded));
+        CHECK_INT(upload(BUILD, NULL, slice_make(padded, 512)), INSPECT_DENY);
+        CHECK_INT(upload(BUILD, text, slice_make(padded, 512)), INSPECT_PASS);
         CHECK_INT(upload(BUILD, NULL, SLICE("FROM x\nRUN a b\n")), INSPECT_DENY);
         CHECK_INT(upload(BUILD, NULL, SLICE("hello")), INSPECT_DENY);
-        CHECK_INT(upload(BUILD, text, SLICE("hello")), INSPECT_PASS);
         CHECK_INT(upload(BUILD, NULL, SLICE("FROM x\n\0RUN y")), INSPECT_DENY);
         fake_done(&f);
 }
