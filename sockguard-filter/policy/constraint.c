@@ -55,13 +55,18 @@ static bool is_registry(struct slice s) {
 /* Only for the schema: the check_*.c file of the option decides. The pattern may be a little looser than that. */
 #define SCHEMA_PATTERN(text) { .pattern = text }
 #define SCHEMA_WORDS(...) { .words = (const char *const[]) { __VA_ARGS__, NULL } }
+#define ABOVE_NOTHING "(?=.*[1-9])"
+#define OCTET "(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])"
+#define IPV4 OCTET "([.]" OCTET "){3}"
+#define IPV6 "[0-9a-fA-F]*:[0-9a-fA-F:.]*"
+#define URI_HOST "(\\\\[[0-9a-fA-F:.]+\\\\]|[^/?#@:%\\\\[\\\\]\\\\s]*)"
 #define NUMBER_UNIT "([0-9]+(\\\\.[0-9]*)?|\\\\.[0-9]+)(ns|us|\xc2\xb5s|\xce\xbcs|ms|s|m|h)"
 
 enum {
         ABSOLUTE_PATH, NOT_BLANK, NO_OUTER_BLANKS, ENV_NAME, ENV_ASSIGNMENT, ENV_PREFIX, REGISTRY, JOIN_ADDRESS, NOT_NEGATIVE,
-        MINUS_ONE_OR_MORE, ABOVE_ZERO, POSITIVE, BURST, NOT_EMPTY, FILLED, LISTENER_NAME, HOST_PORT, SOCKET_MODE, IP_ADDRESS, URI, SPIFFE_ID, PIN,
-        ENDPOINT, SOCKET_PATH, DURATION, DURATION_OR_OFF, DURATION_OR_EMPTY, LOG_LEVEL, LOG_FORMAT, AUDIT_FORMAT, OUTPUT, VERBOSITY,
-        LABEL_SELECTOR, TRUST_MODE, CIDR, ROLLOUT_MODE, ACTION, RULE_PATH, PRIORITY, MUTATION_ID, SURFACE, REMAP,
+        MINUS_ONE_OR_MORE, ABOVE_ZERO, USER_ID, TOKENS, BURST, NOT_EMPTY, FILLED, LISTENER_NAME, HOST_PORT, SOCKET_MODE, IP_ADDRESS, URI, SPIFFE_ID, PIN,
+        ENDPOINT, SOCKET_PATH, DURATION, DURATION_OR_OFF, DURATION_OR_EMPTY, DELAY, INTERVAL, LOG_LEVEL, LOG_FORMAT, AUDIT_FORMAT, OUTPUT, VERBOSITY,
+        LABEL_SELECTOR, TRUST_MODE, CIDR, ROLLOUT_MODE, ACTION, RULE_PATH, PRIORITY, MUTATION_ID, PROFILE_NAME, IMAGE_TEXT, SURFACE, REMAP,
 };
 
 static const struct constraint constraints[] = {
@@ -79,35 +84,41 @@ static const struct constraint constraints[] = {
         [NOT_NEGATIVE] = { .number = true, .min = 0, .expected = "must not be negative" },
         [MINUS_ONE_OR_MORE] = { .number = true, .min = -1, .expected = "must be -1 (no limit) or more" },
         [ABOVE_ZERO] = { .number = true, .min = 1 },
-        [POSITIVE] = { .number = true, .min = 0 },
-        [BURST] = { .number = true, .min = 0 },
+        [USER_ID] = { .number = true, .min = 0, .max = 4294967294, .expected = "must not be negative" },
+        [TOKENS] = { .number = true, .above = true, .min = 0, .max = 65535 },
+        [BURST] = { .number = true, .min = 0, .max = 65535 },
         [NOT_EMPTY] = { 0 },
         [FILLED] = SCHEMA_PATTERN("\\\\S"), /* trust roots count only while trust is on: check_tls.c decides */
         [LISTENER_NAME] = SCHEMA_PATTERN("^(?!admin$)[a-z][a-z0-9-]{0,62}$"),
         [HOST_PORT] = SCHEMA_PATTERN("^$|^(\\\\[[0-9a-fA-F:.]+\\\\]|[^:\\\\s]*):[0-9]{1,5}$"),
         [SOCKET_MODE] = SCHEMA_PATTERN("^\\\\s*(0600|0660)\\\\s*$"),
-        [IP_ADDRESS] = SCHEMA_PATTERN("^\\\\s*[0-9a-fA-F.:]*[.:][0-9a-fA-F.:]*\\\\s*$"),
-        [URI] = SCHEMA_PATTERN("^\\\\s*[A-Za-z][A-Za-z0-9+.-]*:\\\\S+\\\\s*$"),
+        [IP_ADDRESS] = SCHEMA_PATTERN("^\\\\s*(" IPV4 "|" IPV6 "(%\\\\S+)?)\\\\s*$"),
+        [URI] = SCHEMA_PATTERN("^\\\\s*[A-Za-z][A-Za-z0-9+.-]*:((?!//)\\\\S*|//([^/?#@\\\\s]*@)?" URI_HOST "(:[0-9]*)?([/?#]\\\\S*)?)\\\\s*$"),
         [SPIFFE_ID] = SCHEMA_PATTERN("^\\\\s*[Ss][Pp][Ii][Ff][Ff][Ee]:\\\\S+\\\\s*$"),
         [PIN] = SCHEMA_PATTERN("^\\\\s*([Ss][Hh][Aa]256:)?[0-9a-fA-F]{64}\\\\s*$"),
-        [ENDPOINT] = SCHEMA_PATTERN("^\\\\s*(/|\\\\./|\\\\.\\\\./|unix:///|(tcp|http|https)://[^/]*:[0-9])"),
-        [SOCKET_PATH] = SCHEMA_PATTERN("^(/|\\\\./|\\\\.\\\\./)"),
-        [DURATION] = SCHEMA_PATTERN("^\\\\+?(" NUMBER_UNIT ")+$"),
-        [DURATION_OR_OFF] = SCHEMA_PATTERN("^(off|\\\\+?(" NUMBER_UNIT ")+)?$"),
-        [DURATION_OR_EMPTY] = SCHEMA_PATTERN("^(0|[-+]?(" NUMBER_UNIT ")+)?$"),
+        [ENDPOINT] = SCHEMA_PATTERN("^\\\\s*(/|[.]/|[.][.]/|[Uu][Nn][Ii][Xx]:///([^%\\\\s]|%[0-9a-fA-F]{2})*\\\\s*$|"
+                                    "([Tt][Cc][Pp]|[Hh][Tt][Tt][Pp][Ss]?)://([^/?#@\\\\s]*@)?" URI_HOST ":[0-9]{1,5}([/?#]|\\\\s*$))"),
+        [SOCKET_PATH] = SCHEMA_PATTERN("^($|/|\\\\./|\\\\.\\\\./)"),
+        [DURATION] = SCHEMA_PATTERN("^\\\\+?" ABOVE_NOTHING "(" NUMBER_UNIT ")+$"),
+        [DURATION_OR_OFF] = SCHEMA_PATTERN("^(off|\\\\+?" ABOVE_NOTHING "(" NUMBER_UNIT ")+)?$"),
+        [DURATION_OR_EMPTY] = SCHEMA_PATTERN("^(\\\\+?" ABOVE_NOTHING "(" NUMBER_UNIT ")+)?$"),
+        [DELAY] = SCHEMA_PATTERN("^(0|\\\\+?(" NUMBER_UNIT ")+)?$"),
+        [INTERVAL] = SCHEMA_PATTERN("^([-+]?" ABOVE_NOTHING "(" NUMBER_UNIT ")+)?$"),
         [LOG_LEVEL] = SCHEMA_WORDS("debug", "info", "warn", "error"),
         [LOG_FORMAT] = SCHEMA_WORDS("json", "text"),
         [AUDIT_FORMAT] = SCHEMA_WORDS("json"),
-        [OUTPUT] = SCHEMA_PATTERN("^\\\\s*[^/\\\\s]"),
+        [OUTPUT] = SCHEMA_PATTERN("^\\\\s*(?!([^/]+/[.][.]/)*[.][.](/|\\\\s*$))[^/\\\\s]"),
         [VERBOSITY] = SCHEMA_WORDS("minimal", "verbose"),
         [LABEL_SELECTOR] = SCHEMA_PATTERN("^\\\\s*[^,=\\\\s][^,=]*(=[^,]*[^,\\\\s][^,]*)?$"),
         [TRUST_MODE] = SCHEMA_WORDS("", "off", "warn", "enforce"),
-        [CIDR] = SCHEMA_PATTERN("^\\\\s*[0-9a-fA-F.:]+/(0|[1-9][0-9]{0,2})\\\\s*$"),
+        [CIDR] = SCHEMA_PATTERN("^\\\\s*(" IPV4 "/([12]?[0-9]|3[0-2])|" IPV6 "/([1-9]?[0-9]|1[01][0-9]|12[0-8]))\\\\s*$"),
         [ROLLOUT_MODE] = SCHEMA_WORDS("", "enforce", "warn", "audit"),
         [ACTION] = SCHEMA_WORDS("allow", "deny"),
         [RULE_PATH] = SCHEMA_PATTERN("^[^%]+$"),
         [PRIORITY] = SCHEMA_WORDS("", "low", "normal", "high"),
         [MUTATION_ID] = SCHEMA_PATTERN("^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"),
+        [PROFILE_NAME] = SCHEMA_PATTERN("^(?!\\\\s*[*]?\\\\s*$)"),
+        [IMAGE_TEXT] = { .pattern = "^(?!\\\\s*$)[^\\u0000-\\u001f\\u007f]{1,4096}$" },
         [SURFACE] = SCHEMA_WORDS("container_create", "service_create", "service_update"),
         [REMAP] = SCHEMA_WORDS("exact", "prefix"),
 };

@@ -7,6 +7,8 @@
 struct constraint {
         bool (*text_holds)(struct slice s); /* of a text or of each entry of a list; NULL: checked elsewhere, or a number */
         int64_t min;                        /* numbers: the smallest */
+        bool above;                         /* it must be more than `min`; for the schema */
+        int64_t max;                        /* for the schema; 0: none */
         bool number;
         const char *expected;
         const char *pattern;                /* for the schema: the same as an ECMA 262 expression, escaped for JSON */

@@ -21,7 +21,7 @@ libconfig_a_SOURCES += \
 	sockguard-filter/policy/config.c sockguard-filter/policy/config.h \
 	sockguard-filter/policy/constraint.c sockguard-filter/policy/constraint.h sockguard-filter/policy/constraints.def \
 	sockguard-filter/policy/decode.c \
-	sockguard-filter/policy/describe.h sockguard-filter/policy/manual.c sockguard-filter/policy/schema.c \
+	sockguard-filter/policy/describe.h sockguard-filter/policy/manual.c sockguard-filter/policy/schema.c sockguard-filter/policy/shapes.def \
 	sockguard-filter/policy/document.c sockguard-filter/policy/document.h \
 	sockguard-filter/policy/dump.c \
 	sockguard-filter/policy/effective.c \
@@ -57,6 +57,7 @@ schemadir = $(datadir)/sockguard
 nodist_schema_DATA = policy/sockguard.schema.json
 nodist_man5_MANS = man/sockguard.yaml.5
 CLEANFILES += policy/sockguard.schema.json man/sockguard.yaml.5
+TESTS += tests/schema/check.py
 EXTRA_DIST += tests/schema/check.py tests/e2e/tables.py
 
 # tests/bench/compile.sh runs it.

@@ -9,6 +9,7 @@
 #include "policy/describe.h"
 
 #define BLOCKS_MAX 128u
+#define LABEL_TEXT "^[^\\u0000-\\u001f\\u007f]*[^\\u0000-\\u001f\\u007f\\\\s][^\\u0000-\\u001f\\u007f]*$" /* not blank, no control character */
 
 /* A definition a block; blocks below a list have a second one, in which defaults are zero values and thus not told. */
 struct definition {
@@ -59,7 +60,9 @@ static void constraint(struct schema *s, const struct opt_block *block, const st
         } else if (k->pattern) {
                 strbuf_addf(s->out, ",\"pattern\":\"%s\"", k->pattern);
         } else if (k->number) {
-                strbuf_addf(s->out, ",\"minimum\":%lld", (long long) k->min);
+                strbuf_addf(s->out, ",\"%s\":%lld", k->above ? "exclusiveMinimum" : "minimum", (long long) k->min);
+                if (k->max)
+                        strbuf_addf(s->out, ",\"maximum\":%lld", (long long) k->max);
         }
 }
 
@@ -84,17 +87,24 @@ static void scalar_type(struct schema *s, const struct opt_block *block, const s
         constraint(s, block, row);
 }
 
+static void list_type(struct schema *s, bool required) {
+        strbuf_addf(s->out, "%s", required ? "\"type\":\"array\",\"minItems\":1,\"items\":" : "\"type\":[\"array\",\"null\"],\"items\":");
+}
+
 static void list_of_texts(struct schema *s, const struct opt_block *block, const struct opt_row *row) {
         bool required;
 
         constraint_of(block, row, &required);
-        strbuf_adds(s->out, "\"type\":[\"array\",\"null\"],\"items\":{\"type\":\"string\"");
+        list_type(s, required);
+        strbuf_adds(s->out, "{\"type\":\"string\"");
         constraint(s, block, row);
-        strbuf_addf(s->out, "}%s", required ? ",\"minItems\":1" : "");
+        strbuf_addc(s->out, '}');
 }
 
 static void property(struct schema *s, const struct opt_block *block, const struct opt_row *row, bool in_list) {
-        bool nested = row->kind == OPT_K_SUB || row->kind == OPT_K_OPT || row->kind == OPT_K_LIST;
+        bool nested = row->kind == OPT_K_SUB || row->kind == OPT_K_OPT || row->kind == OPT_K_LIST, required;
+
+        constraint_of(block, row, &required);
 
         text(s, row->key);
         strbuf_adds(s->out, ":{");
@@ -106,6 +116,9 @@ static void property(struct schema *s, const struct opt_block *block, const stru
                 scalar_type(s, block, row, "boolean");
                 break;
         case OPT_K_INT:
+                scalar_type(s, block, row, "integer");
+                strbuf_adds(s->out, ",\"maximum\":9223372036854775807");
+                break;
         case OPT_K_OPTINT:
                 scalar_type(s, block, row, "integer");
                 break;
@@ -126,16 +139,19 @@ static void property(struct schema *s, const struct opt_block *block, const stru
                 strbuf_adds(s->out, "\"type\":[\"array\",\"null\"],\"items\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":2147483647}");
                 break;
         case OPT_K_MAP:
-                strbuf_adds(s->out, "\"type\":\"object\",\"additionalProperties\":{\"type\":\"string\"},\"minProperties\":1,\"maxProperties\":32");
+                /* labels, the only one there is */
+                strbuf_adds(s->out, "\"type\":\"object\",\"minProperties\":1,\"maxProperties\":32,"
+                                    "\"propertyNames\":{\"maxLength\":128,\"pattern\":\"" LABEL_TEXT "\"},"
+                                    "\"additionalProperties\":{\"type\":\"string\",\"maxLength\":4096,\"pattern\":\"" LABEL_TEXT "\"}");
                 break;
         case OPT_K_SUB:
         case OPT_K_OPT:
-                strbuf_adds(s->out, "\"anyOf\":[{");
+                strbuf_addf(s->out, "\"type\":%s,", required ? "\"object\"" : "[\"object\",\"null\"]");
                 reference(s, row->inner, in_list);
-                strbuf_adds(s->out, "},{\"type\":\"null\"}]");
                 break;
         case OPT_K_LIST:
-                strbuf_adds(s->out, "\"type\":[\"array\",\"null\"],\"items\":{");
+                list_type(s, required);
+                strbuf_adds(s->out, "{\"type\":\"object\",");
                 reference(s, row->inner, true);
                 strbuf_addc(s->out, '}');
                 break;
@@ -147,10 +163,37 @@ static void property(struct schema *s, const struct opt_block *block, const stru
         strbuf_addc(s->out, '}');
 }
 
+enum where { IN_TREE, IN_LISTS };
+
+static const struct {
+        const char *block;
+        enum where where;
+        const char *schema; /* JSON with ' for " */
+} shapes[] = {
+#define SHAPE(block, where, schema) { #block, where, schema },
+#include "policy/shapes.def"
+#undef SHAPE
+};
+
+static void block_shapes(struct schema *s, const struct opt_block *block, bool in_list) {
+        const char *before = ",\"allOf\":[\n";
+
+        for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
+                if (strcmp(shapes[i].block, block->name) != 0 || shapes[i].where != (in_list ? IN_LISTS : IN_TREE))
+                        continue;
+                strbuf_addf(s->out, "%s", before);
+                for (const char *p = shapes[i].schema; *p; p++)
+                        strbuf_addc(s->out, *p == '\'' ? '"' : *p);
+                before = ",\n";
+        }
+        if (before[1] == '\n')
+                strbuf_addc(s->out, ']');
+}
+
 static void definition(struct schema *s, const struct opt_block *block, bool in_list) {
         bool first = true;
 
-        strbuf_adds(s->out, "\"type\":\"object\",\"properties\":{");
+        strbuf_adds(s->out, "\"properties\":{");
         for (uint32_t i = 0; i < block->n_rows; i++) {
                 strbuf_addf(s->out, "%s\n", i ? "," : "");
                 property(s, block, block->rows + i, in_list);
@@ -171,13 +214,14 @@ static void definition(struct schema *s, const struct opt_block *block, bool in_
         if (block == &opt_block_root)
                 strbuf_adds(s->out, ",\"patternProperties\":{\"^x-\":{\"description\":\"a place for anchors; not read\"}}");
         strbuf_adds(s->out, ",\"additionalProperties\":false");
+        block_shapes(s, block, in_list);
 }
 
 void describe_schema(struct strbuf *out) {
         struct schema s = { .out = out };
 
         strbuf_adds(out, "{\"$schema\":\"https://json-schema.org/draft/2020-12/schema\",\"title\":\"sockguard.yaml\","
-                         "\"description\":\"Configuration of Sockguard, a filter for the Docker socket\",\n");
+                         "\"description\":\"Configuration of Sockguard, a filter for the Docker socket\",\n\"type\":[\"object\",\"null\"],");
         definition(&s, &opt_block_root, false);
         strbuf_adds(out, ",\n\"$defs\":{");
         for (size_t i = 0; i < s.n; i++) { /* grows while it is written */
@@ -185,5 +229,6 @@ void describe_schema(struct strbuf *out) {
                 definition(&s, s.all[i].block, s.all[i].in_list);
                 strbuf_addc(out, '}');
         }
-        strbuf_adds(out, "}}\n");
+        strbuf_adds(out, ",\n\"something\":{\"anyOf\":[{\"const\":true},{\"type\":\"array\",\"minItems\":1},{\"type\":\"object\","
+                         "\"not\":{\"additionalProperties\":{\"not\":{\"$ref\":\"#/$defs/something\"}}}}]}}}\n");
 }
