@@ -14,6 +14,8 @@
 #define NAME_MAX_ 4096u /* bytes of a Dockerfile's path */
 #define KEY(name) "request_body.build." name
 
+static const char frontend_reason[] = "the build asks for a frontend, which may give the Dockerfile another meaning";
+
 static bool is_libpod(const struct inspect_input *in) {
         return slice_starts(in->path, SLICE("/libpod/"));
 }
@@ -35,10 +37,14 @@ static struct slice normalize_name(const struct inspect_input *in, struct slice 
 
 struct dockerfiles {
         size_t n;
+        bool any; /* one of them will do: Podman's two default names */
         struct slice names[FACTS_WATCH_MAX];
 };
 
-/* ?dockerfile=: a path, or with Podman also a JSON array of them. False: cannot be followed. */
+/*
+ * ?dockerfile=: a path, or with Podman also a JSON array of them, or nothing: then it takes Containerfile before Dockerfile. False:
+ * cannot be followed.
+ */
 static bool dockerfile_names(const struct inspect_input *in, struct dockerfiles *ret) {
         struct slice value = { 0 };
         struct json_value v;
@@ -47,6 +53,10 @@ static bool dockerfile_names(const struct inspect_input *in, struct dockerfiles 
         *ret = (struct dockerfiles) { 0 };
         (void) http_query_get(in->query, SLICE("dockerfile"), &value);
         value = unicode_trim(value);
+        if (is_libpod(in) && value.len == 0) {
+                *ret = (struct dockerfiles) { .n = 2, .any = true, .names = { SLICE("Containerfile"), SLICE("Dockerfile") } };
+                return true;
+        }
         if (is_libpod(in) && slice_starts(value, SLICE("["))) {
                 if (json_validate(value, 0, 16, in->arena, NULL) < 0)
                         return false;
@@ -59,6 +69,9 @@ static bool dockerfile_names(const struct inspect_input *in, struct dockerfiles 
         if (ret->n == 0)
                 ret->names[ret->n++] = value;
         for (size_t i = 0; i < ret->n; i++) {
+                /* Podman fetches what looks like a URL. */
+                if (ret->names[i].len > 0 && memmem(ret->names[i].at, ret->names[i].len, "://", 3))
+                        return false;
                 ret->names[i] = normalize_name(in, normalize_name(in, ret->names[i]));
                 if (ret->names[i].len > NAME_MAX_ || memchr(ret->names[i].at, 0, ret->names[i].len))
                         return false;
@@ -125,7 +138,8 @@ static bool judge_namespaces(const struct inspect_input *in, struct inspect_resu
 }
 
 static bool judge_host_options(const struct inspect_input *in, struct inspect_result *r) {
-        static const char *const libpod[] = { "volume", "volumes", "device", "devices", "securityopt", "addcaps", "additionalbuildcontexts" };
+        static const char *const libpod[] = { "volume", "volumes", "device", "devices", "securityopt", "addcaps", "additionalbuildcontexts",
+                                              "outputs" };
         static const char *const docker[] = { "cgroupparent", "securityopt", "extrahosts" };
         const struct opt_build *o = &in->options->build;
 
@@ -183,6 +197,29 @@ static bool needs_dockerfile(const struct inspect_input *in) {
                (is_owned(in) && in->policy->root->ownership.strict);
 }
 
+/* The build argument BUILDKIT_SYNTAX names a frontend, like a syntax directive. What is no JSON object the engine refuses itself. */
+static bool judge_build_arguments(const struct inspect_input *in, struct inspect_result *r) {
+        const unsigned lenient = JSON_ALLOW_NUL | JSON_ALLOW_BAD_UTF8 | JSON_ALLOW_DUPLICATES;
+        struct json_value v;
+        struct json_iter it;
+        struct slice name;
+
+        for (size_t i = 0; i < in->query->n && needs_dockerfile(in); i++) {
+                const struct http_param *p = &in->query->at[i];
+
+                if (!slice_eq(p->name, SLICE("buildargs")) || json_validate(p->value, lenient, 64, in->arena, NULL) < 0 ||
+                    json_root(p->value).type != JSON_OBJECT)
+                        continue;
+                for (it = json_iter_of(json_root(p->value)); json_next(&it, &name, &v);) {
+                        if (judge_absent(v) || !slice_eq(json_name(name, in->arena), SLICE("BUILDKIT_SYNTAX")))
+                                continue;
+                        inspect_deny(in, r, "?buildargs", SLICE("BUILDKIT_SYNTAX"), KEY("allow_run_instructions"), "%s", frontend_reason);
+                        return false;
+                }
+        }
+        return true;
+}
+
 static void precheck_build(const struct inspect_input *in, struct inspect_result *r) {
         const struct opt_build *o = &in->options->build;
         struct slice mode, remote, name;
@@ -205,7 +242,7 @@ static void precheck_build(const struct inspect_input *in, struct inspect_result
                 inspect_deny(in, r, "?remote", remote, KEY("allow_run_instructions"), "a remote context cannot be inspected");
                 return;
         }
-        if (!judge_host_options(in, r) || !judge_image_parameters(in, r))
+        if (!judge_host_options(in, r) || !judge_image_parameters(in, r) || !judge_build_arguments(in, r))
                 return;
         if (needs_dockerfile(in))
                 (void) judge_parameter(in, "dockerfile", &name, r);
@@ -371,7 +408,7 @@ static void judge_dockerfile(const struct inspect_input *in, struct slice text, 
                 why = o->allow_run_instructions ? NULL : "RUN is not allowed";
                 break;
         case DOCKERFILE_FRONTEND:
-                why = "the Dockerfile asks for a frontend, which may give its text another meaning";
+                why = frontend_reason;
                 break;
         case DOCKERFILE_NUL:
                 why = "the Dockerfile holds a NUL byte";
@@ -384,6 +421,34 @@ static void judge_dockerfile(const struct inspect_input *in, struct slice text, 
                 inspect_deny(in, r, NULL, SLICE(""), KEY("allow_run_instructions"), "%s", why);
         else if (o->restrict_images || o->deny_remote_add || is_owned(in))
                 (void) dockerfile_each(text, in->arena, judge_instruction, &m);
+}
+
+/*
+ * Podman runs a file named *.in through cpp(1) first, which drops comments and acts on directives: what it makes of such a text is
+ * not what stands here.
+ */
+static bool is_preprocessed(struct slice name, struct slice text) {
+        static const char *const directives[] = { "include", "include_next", "import", "define", "undef", "if", "ifdef", "ifndef", "elif",
+                                                  "else", "endif" };
+        struct slice line, word, rest = text;
+
+        if (!slice_ends(name, SLICE(".in")))
+                return false;
+        if (text.len > 0 && memmem(text.at, text.len, "/*", 2))
+                return true;
+        while (rest.len > 0) {
+                slice_cut(rest, '\n', &line, &rest);
+                line = unicode_trim(line);
+                if (!slice_starts(line, SLICE("#")))
+                        continue;
+                line = slice_from(line, 1);
+                if (!unicode_field(&line, &word))
+                        continue;
+                for (size_t i = 0; i < sizeof(directives) / sizeof(directives[0]); i++)
+                        if (slice_starts(word, slice_of(directives[i])))
+                                return true;
+        }
+        return false;
 }
 
 static void not_found(const struct inspect_input *in, struct slice name, struct inspect_result *r) {
@@ -436,11 +501,20 @@ static void inspect_build(const struct inspect_input *in, struct inspect_result 
                              "an entry is reached through a symbolic link of the context: it may replace the Dockerfile");
                 return;
         }
+        if (d.any && f.watch[0].count == 0 && !f.watch[0].odd && !f.watch[0].parent) {
+                d.names[0] = d.names[1];
+                f.watch[0] = f.watch[1];
+                d.n = 1;
+        } else if (d.any)
+                d.n = 1;
         for (size_t i = 0; i < d.n && r->outcome == INSPECT_PASS; i++) {
                 const struct facts_watch *w = &f.watch[i];
 
                 if (w->count != 1 || w->regular != 1 || w->odd || w->parent || !w->has_content)
                         not_found(in, d.names[i], r);
+                else if (is_preprocessed(d.names[i], w->content))
+                        inspect_deny(in, r, "?dockerfile", d.names[i], KEY("allow_run_instructions"),
+                                     "a preprocessor may make another Dockerfile of this one");
                 else
                         judge_dockerfile(in, w->content, r);
         }

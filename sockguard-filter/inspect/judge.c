@@ -52,6 +52,16 @@ bool judge_not_empty(struct json_value v) {
 }
 
 /*
+ * Beside the device there are file systems that find more of the host by themselves: an overlay its layers, others a log or a
+ * second device in their options. Both are words of mount(8): "type", and "o" with a list of options.
+ */
+static bool names_more_paths(struct slice name, struct slice value) {
+        if (inspect_word_is(name, SLICE("type")))
+                return inspect_word_is(value, SLICE("overlay")) || inspect_word_is(value, SLICE("aufs"));
+        return inspect_word_is(name, SLICE("o")) && slice_find(value, '/') >= 0;
+}
+
+/*
  * The local driver hands these to mount(2): with `device` any directory or block device of the host becomes a volume.
  */
 bool judge_volume_options(const struct inspect_input *in, const struct opt_volume *policy, const char *block,
@@ -68,9 +78,9 @@ bool judge_volume_options(const struct inspect_input *in, const struct opt_volum
         for (size_t i = 0; i < options->n; i++) {
                 struct slice cleaned;
 
-                if (!inspect_word_is(options->names[i], SLICE("device")))
-                        continue;
-                if (judge_absolute(in, options->values[i], &cleaned) && inspect_within(in, cleaned, policy->allowed_devices))
+                if (inspect_word_is(options->names[i], SLICE("device"))
+                            ? judge_absolute(in, options->values[i], &cleaned) && inspect_within(in, cleaned, policy->allowed_devices)
+                            : !names_more_paths(options->names[i], options->values[i]))
                         continue;
                 inspect_deny(in, r, at, options->values[i], arena_printf(in->arena, "request_body.%s.allowed_devices", block).at,
                              "the volume's device is not in the list");

@@ -137,37 +137,16 @@ static const struct json_field container_fields[] = {
 /* 2 to 6: whose namespaces it lives in. */
 static bool judge_namespaces(const struct inspect_input *in, const struct libpod_container *c, struct inspect_result *r) {
         const struct opt_libpod_container_create *o = &in->options->libpod_container_create;
-        const struct {
-                const struct libpod_namespace *n;
-                const char *name, *option;
-                bool host;
-        } all[] = {
-                { &c->netns, "netns", KEY("allow_host_network"), o->allow_host_network },
-                { &c->pidns, "pidns", KEY("allow_host_pid"), o->allow_host_pid },
-                { &c->ipcns, "ipcns", KEY("allow_host_ipc"), o->allow_host_ipc },
-                { &c->userns, "userns", KEY("allow_host_userns"), o->allow_host_userns },
-                { &c->utsns, "utsns", KEY("allow_host_uts"), o->allow_host_uts },
-                { &c->cgroupns, "cgroupns", KEY("allow_host_cgroupns"), o->allow_host_cgroupns },
+        const struct libpod_namespace_row rows[] = {
+                { &c->netns, "netns", KEY("allow_host_network"), o->allow_host_network, true },
+                { &c->pidns, "pidns", KEY("allow_host_pid"), o->allow_host_pid, true },
+                { &c->ipcns, "ipcns", KEY("allow_host_ipc"), o->allow_host_ipc, true },
+                { &c->userns, "userns", KEY("allow_host_userns"), o->allow_host_userns, true },
+                { &c->utsns, "utsns", KEY("allow_host_uts"), o->allow_host_uts, true },
+                { &c->cgroupns, "cgroupns", KEY("allow_host_cgroupns"), o->allow_host_cgroupns, false },
         };
-        const size_t n = sizeof(all) / sizeof(all[0]), shared = 5;
 
-        for (size_t i = 0; i < n; i++)
-                if (!libpod_namespace_check(in, all[i].n, all[i].name, all[i].host, all[i].option, r))
-                        return false;
-        for (size_t i = 0; i < shared && o->restrict_namespace_sharing; i++) {
-                struct slice other = unicode_trim(all[i].n->value);
-
-                if (!inspect_word_is(all[i].n->mode, SLICE("container")) || other.len == 0 ||
-                    inspect_list_has(in, o->allowed_namespace_sharing_containers, other))
-                        continue;
-                inspect_deny(in, r, arena_printf(in->arena, "/%s/value", all[i].name).at, other,
-                             KEY("allowed_namespace_sharing_containers"), "sharing this container's namespaces is not allowed");
-                return false;
-        }
-        for (size_t i = 0; i < n; i++)
-                if (!libpod_namespace_path_check(in, all[i].n, all[i].name, r))
-                        return false;
-        return true;
+        return libpod_namespaces_check(in, rows, sizeof(rows) / sizeof(rows[0]), r);
 }
 
 /* A profile that may be forbidden by name, or must be one of a list; none is "default". */

@@ -47,11 +47,22 @@ bool libpod_mounts_check(const struct inspect_input *in, const struct json_list 
 bool libpod_volumes_check(const struct inspect_input *in, const struct json_list *volumes, const struct json_list *overlays,
                           struct inspect_result *r);
 bool libpod_devices_check(const struct inspect_input *in, const struct json_list *devices, const char *at, struct inspect_result *r);
+bool libpod_device_check(const struct inspect_input *in, struct slice device, const char *at, size_t i, const char *member,
+                         struct inspect_result *r);
 
-/* A namespace that is a file of the host's, or the host's own where `allowed` is not set. `at` is its member's name. */
-bool libpod_namespace_check(const struct inspect_input *in, const struct libpod_namespace *n, const char *at, bool host_allowed,
-                            const char *host_option, struct inspect_result *r);
-bool libpod_namespace_path_check(const struct inspect_input *in, const struct libpod_namespace *n, const char *at, struct inspect_result *r);
+/* A namespace, the name of its member, and whether it may be the host's (and by which option). */
+struct libpod_namespace_row {
+        const struct libpod_namespace *n;
+        const char *name, *option;
+        bool host;
+        bool shareable; /* with a container: restrict_namespace_sharing applies */
+};
+
+/*
+ * In this order, over all rows: the host's own where it may not be; another container's that is not in the list; one named by a
+ * file of the host's, or a pod's.
+ */
+bool libpod_namespaces_check(const struct inspect_input *in, const struct libpod_namespace_row *rows, size_t n, struct inspect_result *r);
 
 void inspect_libpod_pod(const struct inspect_input *in, struct inspect_result *r);
 

@@ -92,38 +92,74 @@ bool libpod_volumes_check(const struct inspect_input *in, const struct json_list
         return true;
 }
 
-bool libpod_devices_check(const struct inspect_input *in, const struct json_list *devices, const char *at, struct inspect_result *r) {
+/* "/dev/x", "/dev/x:/dev/y:rwm"; `member` is "" where the list holds texts. */
+bool libpod_device_check(const struct inspect_input *in, struct slice device, const char *at, size_t i, const char *member,
+                         struct inspect_result *r) {
         const struct opt_libpod_container_create *o = &in->options->libpod_container_create;
+        struct slice host, rest;
+
+        slice_cut(device, ':', &host, &rest);
+        if (o->allow_all_devices || inspect_path_allowed(in, host, o->allowed_devices))
+                return true;
+        inspect_deny(in, r, arena_printf(in->arena, "%s/%zu%s", at, i, member).at, device, KEY("allowed_devices"),
+                     "this device is not allowed");
+        return false;
+}
+
+bool libpod_devices_check(const struct inspect_input *in, const struct json_list *devices, const char *at, struct inspect_result *r) {
         const struct libpod_device *d = devices->at;
 
-        for (size_t i = 0; i < devices->n && !o->allow_all_devices; i++) {
-                struct slice host, rest;
-
-                slice_cut(d[i].path, ':', &host, &rest);
-                if (inspect_path_allowed(in, host, o->allowed_devices))
-                        continue;
-                inspect_deny(in, r, inspect_under(in, inspect_at(in, at, i), SLICE("path")), d[i].path, KEY("allowed_devices"),
-                             "this device is not allowed");
-                return false;
-        }
+        for (size_t i = 0; i < devices->n; i++)
+                if (!libpod_device_check(in, d[i].path, at, i, "/path", r))
+                        return false;
         return true;
 }
 
-bool libpod_namespace_check(const struct inspect_input *in, const struct libpod_namespace *n, const char *at, bool host_allowed,
-                            const char *host_option, struct inspect_result *r) {
-        if (!inspect_is_host(n->mode) || host_allowed)
+static void deny_namespace(const struct inspect_input *in, const struct libpod_namespace_row *row, const char *member,
+                           struct slice value, const char *option, const char *why, struct inspect_result *r) {
+        inspect_deny(in, r, arena_printf(in->arena, "/%s/%s", row->name, member).at, value, option, "%s", why);
+}
+
+static bool judge_host(const struct inspect_input *in, const struct libpod_namespace_row *row, struct inspect_result *r) {
+        if (row->host || !inspect_is_host(row->n->mode))
                 return true;
-        inspect_deny(in, r, arena_printf(in->arena, "/%s/nsmode", at).at, n->mode, host_option, "a namespace of the host is not allowed");
+        deny_namespace(in, row, "nsmode", row->n->mode, row->option, "a namespace of the host is not allowed", r);
         return false;
 }
 
-bool libpod_namespace_path_check(const struct inspect_input *in, const struct libpod_namespace *n, const char *at, struct inspect_result *r) {
+static bool judge_sharing(const struct inspect_input *in, const struct libpod_namespace_row *row, struct inspect_result *r) {
         const struct opt_libpod_container_create *o = &in->options->libpod_container_create;
-        bool path = inspect_word_is(n->mode, SLICE("path")) || inspect_word_is(n->mode, SLICE("ns"));
+        struct slice other = unicode_trim(row->n->value);
 
-        if (path ? o->allow_namespace_paths : !inspect_word_is(n->mode, SLICE("pod")) || o->allow_pod)
+        if (!o->restrict_namespace_sharing || !row->shareable || !inspect_word_is(row->n->mode, SLICE("container")) ||
+            other.len == 0 || inspect_list_has(in, o->allowed_namespace_sharing_containers, other))
                 return true;
-        inspect_deny(in, r, arena_printf(in->arena, "/%s/nsmode", at).at, n->mode, path ? KEY("allow_namespace_paths") : KEY("allow_pod"),
-                     path ? "a namespace named by a file is not allowed" : "the namespaces of a pod are not allowed");
+        deny_namespace(in, row, "value", other, KEY("allowed_namespace_sharing_containers"),
+                       "sharing this container's namespaces is not allowed", r);
         return false;
+}
+
+static bool judge_path(const struct inspect_input *in, const struct libpod_namespace_row *row, struct inspect_result *r) {
+        const struct opt_libpod_container_create *o = &in->options->libpod_container_create;
+        bool path = inspect_word_is(row->n->mode, SLICE("path")) || inspect_word_is(row->n->mode, SLICE("ns"));
+
+        if (path ? o->allow_namespace_paths : !inspect_word_is(row->n->mode, SLICE("pod")) || o->allow_pod)
+                return true;
+        if (path)
+                deny_namespace(in, row, "nsmode", row->n->mode, KEY("allow_namespace_paths"), "a namespace named by a file is not allowed", r);
+        else
+                deny_namespace(in, row, "nsmode", row->n->mode, KEY("allow_pod"), "the namespaces of a pod are not allowed", r);
+        return false;
+}
+
+bool libpod_namespaces_check(const struct inspect_input *in, const struct libpod_namespace_row *rows, size_t n, struct inspect_result *r) {
+        static bool (*const checks[])(const struct inspect_input *in, const struct libpod_namespace_row *row, struct inspect_result *r) = {
+                judge_host, judge_sharing, judge_path,
+        };
+
+        for (size_t c = 0; c < sizeof(checks) / sizeof(checks[0]); c++)
+                for (size_t i = 0; i < n; i++)
+                        if (!checks[c](in, &rows[i], r))
+                                return false;
+        return true;
 }

@@ -41,24 +41,15 @@ static const struct json_field pod_fields[] = {
 
 static bool judge_namespaces(const struct inspect_input *in, const struct libpod_pod *p, struct inspect_result *r) {
         const struct opt_libpod_container_create *o = &in->options->libpod_container_create;
-        const struct {
-                const struct libpod_namespace *n;
-                const char *name, *option;
-                bool host;
-        } all[] = {
-                { &p->pidns, "pidns", CONTAINER_KEY("allow_host_pid"), o->allow_host_pid },
-                { &p->ipcns, "ipcns", CONTAINER_KEY("allow_host_ipc"), o->allow_host_ipc },
-                { &p->utsns, "utsns", CONTAINER_KEY("allow_host_uts"), o->allow_host_uts },
-                { &p->userns, "userns", CONTAINER_KEY("allow_host_userns"), o->allow_host_userns },
+        const struct libpod_namespace_row rows[] = {
+                { &p->netns, "netns", KEY("allow_host_network"), in->options->libpod_pod_create.allow_host_network, true },
+                { &p->pidns, "pidns", CONTAINER_KEY("allow_host_pid"), o->allow_host_pid, true },
+                { &p->ipcns, "ipcns", CONTAINER_KEY("allow_host_ipc"), o->allow_host_ipc, true },
+                { &p->utsns, "utsns", CONTAINER_KEY("allow_host_uts"), o->allow_host_uts, true },
+                { &p->userns, "userns", CONTAINER_KEY("allow_host_userns"), o->allow_host_userns, true },
         };
 
-        if (!libpod_namespace_path_check(in, &p->netns, "netns", r))
-                return false;
-        for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-                if (!libpod_namespace_check(in, all[i].n, all[i].name, all[i].host, all[i].option, r) ||
-                    !libpod_namespace_path_check(in, all[i].n, all[i].name, r))
-                        return false;
-        return true;
+        return libpod_namespaces_check(in, rows, sizeof(rows) / sizeof(rows[0]), r);
 }
 
 static bool judge_infra_image(const struct inspect_input *in, struct slice image, struct inspect_result *r) {
@@ -72,18 +63,9 @@ static bool judge_infra_image(const struct inspect_input *in, struct slice image
 }
 
 static bool judge_devices(const struct inspect_input *in, const struct json_strings *devices, struct inspect_result *r) {
-        const struct opt_libpod_container_create *o = &in->options->libpod_container_create;
-
-        for (size_t i = 0; i < devices->n && !o->allow_all_devices; i++) {
-                struct slice host, rest;
-
-                slice_cut(devices->at[i], ':', &host, &rest);
-                if (inspect_path_allowed(in, host, o->allowed_devices))
-                        continue;
-                inspect_deny(in, r, inspect_at(in, "/pod_devices", i), devices->at[i], CONTAINER_KEY("allowed_devices"),
-                             "this device is not allowed");
-                return false;
-        }
+        for (size_t i = 0; i < devices->n; i++)
+                if (!libpod_device_check(in, devices->at[i], "/pod_devices", i, "", r))
+                        return false;
         return true;
 }
 
@@ -102,13 +84,13 @@ void inspect_libpod_pod(const struct inspect_input *in, struct inspect_result *r
 
         if (in->body.len == 0 || !INSPECT_DECODE(in, r, pod_fields, p))
                 return;
-        if (!libpod_namespace_check(in, &p->netns, "netns", op->allow_host_network, KEY("allow_host_network"), r))
+        if (!judge_namespaces(in, p, r))
                 return;
         if (inspect_strings_have_word(&p->shared, SLICE("pid")) && !op->allow_shared_pid_namespace) {
                 inspect_deny(in, r, "/shared_namespaces", SLICE("pid"), KEY("allow_shared_pid_namespace"), "sharing processes in a pod is not allowed");
                 return;
         }
-        if (!judge_infra_image(in, p->infra_image, r) || !judge_namespaces(in, p, r) || !libpod_mounts_check(in, &p->mounts, r) ||
+        if (!judge_infra_image(in, p->infra_image, r) || !libpod_mounts_check(in, &p->mounts, r) ||
             !libpod_volumes_check(in, &p->volumes, &p->overlays, r) || !judge_devices(in, &p->devices, r))
                 return;
         const struct gate gates[] = {

@@ -124,19 +124,43 @@ def the_api():
         check("held: " + name, held and held.status == 403, held and held.body)
 
 
-def builds():
+HARMLESS, RUNS = b"FROM localhost/busybox\nENV a=b\n", b"FROM localhost/busybox\nRUN echo the attack ran\n"
+
+
+def context_of(**files):
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as t:
-        for name, text in (("A", b"FROM localhost/busybox\nENV a=b\n"), ("B", b"FROM localhost/busybox\nRUN true\n")):
-            info = tarfile.TarInfo(name)
+        for name, text in files.items():
+            info = tarfile.TarInfo(name.replace("__", "/").replace("_", "."))
             info.size = len(text)
             t.addfile(info, io.BytesIO(text))
+    return out.getvalue()
+
+
+def hidden_dockerfiles():
     tar = [("Content-Type", "application/x-tar")]
-    ok = api(guard.sock, "POST", '/build?t=i3&pull=0&pullpolicy=never&dockerfile=["A"]', out.getvalue(), tar)
+    for name, query, body in (
+            ("a Containerfile beside the Dockerfile", "", context_of(Dockerfile=HARMLESS, Containerfile=RUNS)),
+            ("a Dockerfile that a preprocessor makes", "&dockerfile=a.in", context_of(a_in=b"FROM localhost/busybox\n#define R RUN echo\nR the attack ran\n"))):
+        bare = api(sock, "POST", "/build?pull=0&pullpolicy=never" + query, body, tar)
+        if name != "a Dockerfile that a preprocessor makes" or shutil.which("cpp"):
+            check("bare: " + name, bare and bare.status == 200 and b"the attack ran" in bare.body, bare and bare.body)
+        held = api(guard.sock, "POST", "/build?pull=0&pullpolicy=never" + query, body, tar)
+        check("held: " + name, held and held.status == 403, held and held.body)
+    # Newer ones fetch a URL; this one looks for it in the context.
+    held = api(guard.sock, "POST", "/build?dockerfile=http://127.0.0.1/x", context_of(**{"http:__127_0_0_1__x": HARMLESS}), tar)
+    check("held: a Dockerfile named by a URL", held and held.status == 403, held and held.body)
+
+
+def builds():
+    out = context_of(A=HARMLESS, B=RUNS)
+    tar = [("Content-Type", "application/x-tar")]
+    ok = api(guard.sock, "POST", '/build?t=i3&pull=0&pullpolicy=never&dockerfile=["A"]', out, tar)
     check("a build whose Dockerfile is named in a list", ok and ok.status == 200, ok and ok.body)
     for query in ('dockerfile=["A","B"]', 'dockerfile=["A"]&volume=/etc:/h', 'dockerfile=["A"]&securityopt=["seccomp=unconfined"]',
-                  'dockerfile=["A"]&nsoptions=[{"Name":"pid","Host":true}]', "dockerfile=A&remote=https://evil.test/x", "dockerfile=A&networkmode=host"):
-        held = api(guard.sock, "POST", "/build?" + query, out.getvalue(), tar)
+                  'dockerfile=["A"]&nsoptions=[{"Name":"pid","Host":true}]', "dockerfile=A&remote=https://evil.test/x", "dockerfile=A&networkmode=host",
+                  "dockerfile=A&outputs=type=local,dest=" + work):
+        held = api(guard.sock, "POST", "/build?" + query, out, tar)
         check("held: a build with " + query, held and held.status == 403, held and held.body)
 
 
@@ -158,6 +182,7 @@ try:
         the_client()
         the_api()
         builds()
+        hidden_dockerfiles()
 finally:
     finish()
 done()

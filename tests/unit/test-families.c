@@ -39,6 +39,9 @@ static void volumes_get_no_driver_and_no_options(void) {
         DENIED(VOLUME, "{\"DriverOpts\":{\"type\":\"none\",\"o\":\"bind\",\"device\":\"/\"}}");
         DENIED(VOLUME, "{\"DriverOpts\":{\"device\":\"/srv/data/../../etc\"}}");
         PASSES(VOLUME, "{\"DriverOpts\":{\"device\":\"/srv/data/x\"}}");
+        PASSES(VOLUME, "{\"DriverOpts\":{\"device\":\"/srv/data/x\",\"type\":\"none\",\"o\":\"bind,ro\"}}");
+        DENIED(VOLUME, "{\"DriverOpts\":{\"device\":\"/srv/data/x\",\"type\":\"overlay\",\"o\":\"lowerdir=etc:root\"}}");
+        DENIED(VOLUME, "{\"DriverOpts\":{\"device\":\"/srv/data/x\",\"type\":\"xfs\",\"o\":\"logdev=/dev/sda\"}}");
         fake_done(&f);
 }
 
@@ -287,6 +290,9 @@ static void podman_pods_are_no_way_around(void) {
         DENIED(POD, "{\"userns\":{\"nsmode\":\"path\",\"value\":\"/proc/1/ns/user\"}}");
         DENIED(POD, "{\"mounts\":[{\"type\":\"bind\",\"source\":\"/\"}]}");
         DENIED(POD, "{\"volumes\":[{\"Name\":\"/etc\"}]}");
+        PASSES(POD, "{\"ipcns\":{\"nsmode\":\"container\",\"value\":\"c\"}}");
+        bodies_options(&f)->libpod_container_create.restrict_namespace_sharing = true;
+        DENIED(POD, "{\"ipcns\":{\"nsmode\":\"container\",\"value\":\"c\"}}");
         DENIED(POD, "{\"pod_devices\":[\"/dev/sda\"]}");
         DENIED(POD, "{\"security_opt\":[\"label=disable\"]}");
         DENIED(POD, "{\"sysctl\":{\"a\":\"b\"}}");

@@ -118,6 +118,52 @@ static void a_build_is_judged_by_its_dockerfile(void) {
         fake_done(&f);
 }
 
+static void podman_finds_its_dockerfile_by_other_names(void) {
+        static const struct {
+                const char *line, *first, *first_text, *second, *second_text;
+                enum inspect_outcome want;
+        } rows[] = {
+                { "POST /libpod/build", "Dockerfile", "FROM x\n", "b", "", INSPECT_PASS },
+                { "POST /libpod/build", "Containerfile", "FROM x\n", "Dockerfile", "FROM x\nRUN y\n", INSPECT_PASS },
+                { "POST /libpod/build", "Dockerfile", "FROM x\n", "Containerfile", "FROM x\nRUN y\n", INSPECT_DENY },
+                { "POST /libpod/build?dockerfile=", "Dockerfile", "FROM x\n", "./Containerfile", "FROM x\nRUN y\n", INSPECT_DENY },
+                { "POST /libpod/build?dockerfile=Dockerfile", "Dockerfile", "FROM x\n", "Containerfile", "FROM x\nRUN y\n", INSPECT_PASS },
+                { "POST /libpod/build?dockerfile=http://e/x", "http:/e/x", "FROM x\n", "b", "", INSPECT_DENY },
+                { "POST /libpod/build?dockerfile=%5B%22http://e/x%22%5D", "http:/e/x", "FROM x\n", "b", "", INSPECT_DENY },
+                { "POST /build?dockerfile=http://e/x", "http:/e/x", "FROM x\n", "b", "", INSPECT_DENY },
+                { "POST /libpod/build?dockerfile=a.in", "a.in", "FROM x\n#include \"b\"\n", "b", "RUN y\n", INSPECT_DENY },
+                { "POST /libpod/build?dockerfile=a.in", "a.in", "FROM x\n# define R RUN\nR y\n", "b", "", INSPECT_DENY },
+                { "POST /libpod/build?dockerfile=a.in", "a.in", "FROM x\nR/**/UN y\n", "b", "", INSPECT_DENY },
+                { "POST /build?dockerfile=a.in", "a.in", "FROM x\nR/**/UN y\n", "b", "", INSPECT_DENY },
+                { "POST /libpod/build?dockerfile=a.in", "a.in", "# A comment\nFROM x\n", "b", "", INSPECT_PASS },
+                { "POST /libpod/build?outputs=type=local,dest=/etc", "Dockerfile", "FROM x\n", "b", "", INSPECT_DENY },
+        };
+
+        fake_init(&f);
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                start(); tarball_file(&t, rows[i].first, rows[i].first_text); tarball_file(&t, rows[i].second, rows[i].second_text);
+                if (upload(rows[i].line, NULL, finish()) != rows[i].want) {
+                        fprintf(stderr, "row %zu: %s\n", i, rows[i].line);
+                        CHECK(false);
+                }
+        }
+        fake_done(&f);
+}
+
+static void a_build_argument_names_no_frontend(void) {
+        fake_init(&f);
+        start(); tarball_file(&t, "Dockerfile", "FROM x\n"); finish();
+        CHECK_INT(upload("POST /build?buildargs={%22BUILDKIT_SYNTAX%22:%22evil/x%22}", NULL, tarball_view(&t)), INSPECT_DENY);
+        CHECK_INT(upload("POST /build?buildargs={%22BUILDKIT%5Cu005fSYNTAX%22:null,%22BUILDKIT_SYNTAX%22:%22evil/x%22}", NULL, tarball_view(&t)), INSPECT_DENY);
+        CHECK_INT(upload("POST /build?buildargs={}&buildargs={%22BUILDKIT_SYNTAX%22:%22%22}", NULL, tarball_view(&t)), INSPECT_DENY);
+        CHECK_INT(upload("POST /build?buildargs={%22BUILDKIT_SYNTAX%22:null,%22A%22:%22BUILDKIT_SYNTAX%22}", NULL, tarball_view(&t)), INSPECT_PASS);
+        bodies_options(&f)->build.allow_run_instructions = true;
+        CHECK_INT(upload("POST /build?buildargs={%22BUILDKIT_SYNTAX%22:%22evil/x%22}", NULL, tarball_view(&t)), INSPECT_PASS);
+        bodies_options(&f)->build.deny_remote_add = true;
+        CHECK_INT(upload("POST /build?buildargs={%22BUILDKIT_SYNTAX%22:%22evil/x%22}", NULL, tarball_view(&t)), INSPECT_DENY);
+        fake_done(&f);
+}
+
 static void a_dockerfile_that_can_be_replaced_is_none(void) {
         fake_init(&f);
         start(); tarball_file(&t, "Dockerfile", "FROM x\n"); tarball_file(&t, "x/../Dockerfile", "FROM x\nRUN y\n");
@@ -493,7 +539,8 @@ static void facts_that_are_not_exact_are_refused(void) {
         CHECK_INT(facts_parse(slice_make(text, s.len + 1), 1, &facts), -EBADMSG);
 }
 
-CHECK_MAIN(CHECK_TEST(a_build_is_judged_by_its_dockerfile), CHECK_TEST(a_dockerfile_that_can_be_replaced_is_none),
+CHECK_MAIN(CHECK_TEST(a_build_is_judged_by_its_dockerfile), CHECK_TEST(podman_finds_its_dockerfile_by_other_names),
+           CHECK_TEST(a_build_argument_names_no_frontend), CHECK_TEST(a_dockerfile_that_can_be_replaced_is_none),
            CHECK_TEST(a_body_is_read_by_its_first_bytes_not_by_its_type), CHECK_TEST(builds_that_may_run_are_not_looked_into),
            CHECK_TEST(a_loaded_archive_may_only_bring_allowed_names), CHECK_TEST(a_manifest_that_can_be_replaced_is_none),
            CHECK_TEST(copies_hold_no_links_out_no_devices_no_setuid), CHECK_TEST(a_copy_goes_where_it_may),
