@@ -1,7 +1,7 @@
 # Files of tests/.
 noinst_PROGRAMS += tests/standin
 tests_standin_SOURCES = tests/standin.c
-EXTRA_DIST += tests/run tests/deviations.json tests/unit/check.h tests/e2e/README.md tests/e2e/sg.py tests/e2e/docker-cli.py tests/e2e/hostile.py tests/e2e/companion.py tests/e2e/audited.py tests/e2e/companion-records.py tests/e2e/tenants.py tests/e2e/attacks-containers.py tests/e2e/attacks-uploads.py tests/e2e/json-oracle.py tests/e2e/explain.py tests/e2e/attacks-swarm.py tests/e2e/podman.py
+EXTRA_DIST += tests/run tests/deviations.json tests/unit/check.h tests/e2e/README.md tests/e2e/sg.py tests/e2e/docker-cli.py tests/e2e/hostile.py tests/e2e/companion.py tests/e2e/audited.py tests/e2e/companion-records.py tests/e2e/companion-reload.py tests/e2e/companion-watch.py tests/e2e/tenants.py tests/e2e/attacks-containers.py tests/e2e/attacks-uploads.py tests/e2e/json-oracle.py tests/e2e/explain.py tests/e2e/attacks-swarm.py tests/e2e/podman.py
 noinst_PROGRAMS += tests/bench/list-filter
 tests_bench_list_filter_SOURCES = tests/bench/list-filter.c tests/unit/tenants.h
 tests_bench_list_filter_CPPFLAGS = $(AM_CPPFLAGS) $(CJSON_CFLAGS)
