@@ -13,3 +13,4 @@ tests_differential_ours_SOURCES = tests/differential/ours.c
 tests_differential_ours_LDADD = libcore.a
 EXTRA_DIST += tests/differential/oracle.go
 EXTRA_DIST += tests/bench/lists.py
+EXTRA_DIST += tests/e2e/tenancy.py

@@ -326,6 +326,12 @@ static const struct place service_places[] = {
         { { NULL }, 0, NULL },
 };
 
+/* A network whose configuration is copied. */
+static const struct place network_places[] = {
+        { { "ConfigFrom", "Network" }, RESOURCE_NETWORK, take_target },
+        { { NULL }, 0, NULL },
+};
+
 static const struct place attach_places[] = {
         { { "Container" }, RESOURCE_CONTAINER, take_text },
         { { "EndpointConfig", "Links" }, RESOURCE_CONTAINER, take_links },
@@ -335,6 +341,7 @@ static const struct place attach_places[] = {
 /* Creating a volume that exists answers with that volume. */
 static const struct place volume_places[] = {
         { { "Name" }, RESOURCE_VOLUME, take_target },
+        { { "ClusterVolumeSpec", "Secrets", "*", "Secret" }, RESOURCE_SECRET, take_text },
         { { NULL }, 0, NULL },
 };
 
@@ -366,6 +373,7 @@ static const struct body_row {
         { "/containers/create", docker_namespaces, container_places },
         { "/services/create", NULL, service_places },
         { "/services/{1}/update", NULL, service_places },
+        { "/networks/create", NULL, network_places },
         { "/networks/{}/connect", NULL, attach_places },
         { "/networks/{}/disconnect", NULL, attach_places },
         { "/volumes/create", NULL, volume_places },
