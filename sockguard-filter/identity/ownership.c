@@ -149,6 +149,56 @@ static int check(struct exchange *x, const struct ownership *o, enum resource_ki
         return r < 0 ? r : judge_labels(x, o, kind, root, unowned_ok);
 }
 
+/* Does an ONBUILD instruction take something from another image, whatever quoting hides the word? */
+static bool trigger_takes_from(struct slice text, struct arena *a) {
+        static const char word[] = "from";
+        char *bare = arena_alloc(a, text.len + 1);
+        size_t n = 0;
+
+        for (size_t i = 0; i < text.len; i++)
+                if (!strchr("\"'\\`", text.at[i]))
+                        bare[n++] = text.at[i] >= 'A' && text.at[i] <= 'Z' ? (char) (text.at[i] | 0x20) : text.at[i];
+        return memmem(bare, n, word, strlen(word)) != NULL;
+}
+
+/* An image that a build uses: what it triggers runs in the build, and could take from images that nobody checked. As check(). */
+static int check_base(struct exchange *x, const struct ownership *o, struct slice id, bool unowned_ok) {
+        struct json_value root, triggers, each;
+        struct json_iter it;
+        int r;
+
+        r = resource_inspect(x, RESOURCE_IMAGE, id, &root);
+        if (r < 0 || (r = judge_labels(x, o, RESOURCE_IMAGE, root, unowned_ok)) <= 0)
+                return r;
+        triggers = json_member(json_member(root, SLICE("Config")), SLICE("OnBuild"));
+        if (triggers.type == JSON_ABSENT || triggers.type == JSON_NULL)
+                return 1;
+        if (triggers.type != JSON_ARRAY)
+                return -EIO;
+        for (it = json_iter_of(triggers); json_next(&it, NULL, &each);)
+                if (each.type != JSON_STRING || trigger_takes_from(json_string(each, x->arena), x->arena))
+                        return 0;
+        return 1;
+}
+
+/* Builds that fetch their images anew use others than those that were checked. */
+static bool pulls_anew(const struct http_query *q, struct arena *a) {
+        static const struct slice harmless[] = { { "", 0 }, { "0", 1 }, { "no", 2 }, { "false", 5 }, { "none", 4 }, { "never", 5 }, { "missing", 7 } };
+
+        for (size_t i = 0; i < q->n; i++) {
+                struct slice value = unicode_lower(a, unicode_trim(q->at[i].value));
+                bool ok = false;
+
+                if (!unicode_fold_eq(q->at[i].name, SLICE("pull")) && !unicode_fold_eq(q->at[i].name, SLICE("pullpolicy")))
+                        continue;
+                for (size_t j = 0; j < sizeof(harmless) / sizeof(harmless[0]); j++)
+                        ok = ok || slice_eq(value, harmless[j]);
+                if (!ok)
+                        return true;
+        }
+        return false;
+}
+
 /* ---- rewriting ---- */
 
 /* The body, validated, without what may follow its first value. */
@@ -252,12 +302,13 @@ static enum stage_result check_references(struct exchange *x, const struct owner
         for (size_t i = 0; i < refs->n; i++) {
                 const struct reference *ref = &refs->at[i];
                 bool unowned_ok = ref->use == REFERENCE_PULLED || (ref->use == REFERENCE_TARGET && !o->strict) ||
-                                  (ref->use <= REFERENCE_BASE && is_image(ref->kind) && o->unowned_images_ok);
-                int r = check(x, o, ref->kind, ref->id, unowned_ok);
+                                  (ref->use <= REFERENCE_CACHE && is_image(ref->kind) && o->unowned_images_ok);
+                bool absent_ok = ref->use != REFERENCE_EMBEDDED && !(ref->use == REFERENCE_BASE && o->strict);
+                int r = ref->use == REFERENCE_BASE ? check_base(x, o, ref->id, unowned_ok) : check(x, o, ref->kind, ref->id, unowned_ok);
 
                 if (r == -EIO)
                         return lookup_failed(x, ref->kind);
-                if (r > 0 || (r == -ENOENT && ref->use != REFERENCE_EMBEDDED))
+                if (r > 0 || (r == -ENOENT && absent_ok))
                         continue;
                 *ret_denied = true;
                 return denied(x, resource_kind_name(ref->kind), ref->id);
@@ -271,6 +322,11 @@ static enum stage_result judge_references(struct exchange *x, const struct owner
         const char *why;
 
         *ret_denied = false;
+        if (o->strict && (slice_eq(path, SLICE("/build")) || slice_eq(path, SLICE("/libpod/build"))) && pulls_anew(exchange_query(x), x->arena)) {
+                x->verdict.option = "ownership.strict";
+                *ret_denied = true;
+                return denied(x, "image that is pulled anew for a build", SLICE("pull"));
+        }
         references_of_query(path, exchange_query(x), o->namespaces, o->strict, &refs);
         for (size_t i = 0; i < x->n_used_images; i++)
                 references_add_base(&refs, x->used_images[i]);

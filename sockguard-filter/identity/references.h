@@ -14,7 +14,8 @@
 enum reference_use {
         REFERENCE_NAMESPACE, /* a namespace of that container is shared: what is not there passes, unowned does not */
         REFERENCE_EMBEDDED,  /* it is used: what is not there is refused, it would be made between check and use */
-        REFERENCE_BASE,      /* a build starts from it: what is not there is pulled */
+        REFERENCE_BASE,      /* a build uses it: what is not there is pulled, or, with ownership.strict, refused; and its triggers count */
+        REFERENCE_CACHE,     /* a build may take layers from it: what is not there is left out */
         REFERENCE_TARGET,    /* the name is given to something new: what is there must not be somebody else's, nor, with
                                 ownership.strict, nobody's: all tenants share it */
         REFERENCE_PULLED,    /* the same, but what is nobody's may always be pulled anew */

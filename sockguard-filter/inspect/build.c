@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/unicode.h"
+#include "inspect/build.h"
 #include "inspect/dockerfile.h"
 #include "inspect/facts.h"
 #include "inspect/judge.h"
@@ -152,15 +153,9 @@ static bool judge_host_options(const struct inspect_input *in, struct inspect_re
         return !is_libpod(in) || judge_namespaces(in, r);
 }
 
-static struct registry_policy image_policy(const struct inspect_input *in) {
-        const struct opt_image_pull *o = &in->options->image_pull;
-
-        return (struct registry_policy) { "request_body.image_pull", o->allow_all_registries, o->allow_official, o->allowed_registries };
-}
-
 /* With restrict_images: the names that the result gets, and the images whose layers are trusted as a cache. */
 static bool judge_image_parameters(const struct inspect_input *in, struct inspect_result *r) {
-        const struct registry_policy policy = image_policy(in);
+        const struct registry_policy policy = build_image_policy(in);
         struct json_value v;
         struct json_iter it;
 
@@ -184,17 +179,12 @@ static bool judge_image_parameters(const struct inspect_input *in, struct inspec
         return true;
 }
 
-/* With an owner, whose images a build starts from is asked later (identity/ownership.c). */
-static bool is_owned(const struct inspect_input *in) {
-        return in->policy->root->ownership.owner.len > 0;
-}
-
 /* Does the verdict need the Dockerfile? */
 static bool needs_dockerfile(const struct inspect_input *in) {
         const struct opt_build *o = &in->options->build;
 
         return !o->allow_run_instructions || o->restrict_images || o->deny_remote_add ||
-               (is_owned(in) && in->policy->root->ownership.strict);
+               (build_is_owned(in) && in->policy->root->ownership.strict);
 }
 
 /* The build argument BUILDKIT_SYNTAX names a frontend, like a syntax directive. What is no JSON object the engine refuses itself. */
@@ -267,138 +257,8 @@ static bool build_arguments(const struct inspect_input *in, const char **argv, s
 
 /* ---- the Dockerfile ---- */
 
-struct images {
-        const struct inspect_input *in;
-        struct inspect_result *r;
-        struct slice stages[64]; /* names that FROM ... AS gave */
-        size_t n_stages;
-};
-
-/* A stage of this build, by name or, where the builder reads one, by number, is no image. */
-static bool is_stage(const struct images *m, struct slice name, bool by_number) {
-        uint64_t number;
-
-        if (unicode_fold_eq(name, SLICE("scratch")) || (by_number && slice_parse_u64(name, &number) == 0))
-                return true;
-        for (size_t i = 0; i < m->n_stages; i++)
-                if (slice_case_eq(m->stages[i], name))
-                        return true;
-        return false;
-}
-
-/* Remembers the image for the owner check. One named by a variable cannot be: ownership.strict refuses it. */
-static bool note_image(struct images *m, struct slice image) {
-        if (!is_owned(m->in))
-                return true;
-        if (slice_find(image, '$') >= 0) {
-                if (!m->in->policy->root->ownership.strict)
-                        return true;
-                inspect_deny(m->in, m->r, NULL, image, "ownership.strict", "an image named by a variable cannot be asked for its owner");
-                return false;
-        }
-        if (m->r->n_images == INSPECT_IMAGES_MAX) {
-                inspect_deny(m->in, m->r, NULL, image, NULL, "the Dockerfile names too many images");
-                return false;
-        }
-        if (!m->r->images)
-                m->r->images = arena_new_array(m->in->arena, struct slice, INSPECT_IMAGES_MAX);
-        m->r->images[m->r->n_images++] = arena_dup(m->in->arena, image);
-        return true;
-}
-
-static bool judge_image(struct images *m, struct slice image, bool by_number) {
-        const struct registry_policy policy = image_policy(m->in);
-
-        if (is_stage(m, image, by_number))
-                return true;
-        if (!note_image(m, image))
-                return false;
-        if (!m->in->options->build.restrict_images || policy.allow_all)
-                return true;
-        if (slice_find(image, '$') >= 0) {
-                inspect_deny(m->in, m->r, NULL, image, KEY("restrict_images"), "an image named by a variable cannot be judged");
-                return false;
-        }
-        return registry_check(m->in, &policy, image, NULL, m->r);
-}
-
-static bool judge_from(struct images *m, struct slice rest) {
-        struct slice image = { 0 }, field, name;
-
-        while (unicode_field(&rest, &field) && slice_starts(field, SLICE("--")))
-                ;
-        image = field;
-        if (!judge_image(m, image, false))
-                return false;
-        if (unicode_field(&rest, &field) && unicode_fold_eq(field, SLICE("AS")) && unicode_field(&rest, &name)) {
-                if (m->n_stages == sizeof(m->stages) / sizeof(m->stages[0])) {
-                        inspect_deny(m->in, m->r, NULL, name, NULL, "the Dockerfile has too many stages");
-                        return false;
-                }
-                m->stages[m->n_stages++] = arena_dup(m->in->arena, name);
-        }
-        return true;
-}
-
-/* "from=" of COPY --from, and of mounts and the like in any option. */
-static bool judge_options(struct images *m, struct slice rest) {
-        struct slice field, part, value;
-
-        while (unicode_field(&rest, &field) && slice_starts(field, SLICE("--"))) {
-                field = slice_from(field, 2);
-                if (slice_cut(field, '=', &part, &value) && unicode_fold_eq(part, SLICE("mount")))
-                        field = value;
-                for (bool more = true; more;) {
-                        struct slice key;
-
-                        more = slice_cut(field, ',', &part, &field);
-                        if (slice_cut(part, '=', &key, &value) && unicode_fold_eq(key, SLICE("from")) && !judge_image(m, value, true))
-                                return false;
-                }
-        }
-        return true;
-}
-
-static bool is_remote_source(struct slice s) {
-        static const char *const signs[] = { "://", "git@", ".git" };
-
-        for (size_t i = 0; i < sizeof(signs) / sizeof(signs[0]); i++)
-                if (s.len > 0 && memmem(s.at, s.len, signs[i], strlen(signs[i])))
-                        return true;
-        return slice_find(s, '$') >= 0;
-}
-
-static bool judge_add(struct images *m, struct slice rest) {
-        struct slice field;
-
-        while (unicode_field(&rest, &field)) {
-                if (slice_starts(field, SLICE("--")) || !is_remote_source(field))
-                        continue;
-                inspect_deny(m->in, m->r, NULL, field, KEY("deny_remote_add"), "ADD from elsewhere than the context is not allowed");
-                return false;
-        }
-        return true;
-}
-
-static bool judge_instruction(void *arg, struct slice name, struct slice rest) {
-        struct images *m = arg;
-        const struct opt_build *o = &m->in->options->build;
-
-        while (unicode_fold_eq(name, SLICE("ONBUILD")))
-                if (!unicode_field(&rest, &name))
-                        return true;
-        if (o->restrict_images || is_owned(m->in)) {
-                if (unicode_fold_eq(name, SLICE("FROM")) && !judge_from(m, rest))
-                        return false;
-                if (!judge_options(m, rest))
-                        return false;
-        }
-        return !o->deny_remote_add || !unicode_fold_eq(name, SLICE("ADD")) || judge_add(m, rest);
-}
-
 static void judge_dockerfile(const struct inspect_input *in, struct slice text, struct inspect_result *r) {
         const struct opt_build *o = &in->options->build;
-        struct images m = { .in = in, .r = r };
         const char *why = NULL;
 
         switch (dockerfile_scan(text, in->arena)) {
@@ -419,8 +279,8 @@ static void judge_dockerfile(const struct inspect_input *in, struct slice text, 
         }
         if (why)
                 inspect_deny(in, r, NULL, SLICE(""), KEY("allow_run_instructions"), "%s", why);
-        else if (o->restrict_images || o->deny_remote_add || is_owned(in))
-                (void) dockerfile_each(text, in->arena, judge_instruction, &m);
+        else
+                build_judge_sources(in, text, r);
 }
 
 /*

@@ -31,7 +31,7 @@ EXTRA_DIST += tests/e2e/hostile-bodies.py tests/e2e/preset-portainer.py tests/e2
 # Everything beside containers.
 libcore_a_SOURCES += \
 	sockguard-filter/inspect/archive.c \
-	sockguard-filter/inspect/build.c \
+	sockguard-filter/inspect/build.c sockguard-filter/inspect/build.h sockguard-filter/inspect/build_sources.c \
 	sockguard-filter/inspect/buildkit.c \
 	sockguard-filter/inspect/dockerfile.c sockguard-filter/inspect/dockerfile.h \
 	sockguard-filter/inspect/facts.c sockguard-filter/inspect/facts.h \

@@ -290,10 +290,20 @@ def shared(bob, names_hers):
 
 def builds(bob, root):
     tar = [("Content-Type", "application/x-tar")]
-    for text, query in ((b"ARG B=alice-img:1\nFROM $B\n", ""), (b"ARG B=busybox\nFROM ${B}\n", "?buildargs=" + quote('{"B":"alice-img:1"}')),
-                        (b"ARG A=alice\nARG B=$A-img:1\nFROM ${B:-busybox}\n", ""), (b"FROM busybox AS x\nFROM x\nCOPY --from=alice-img:1 / /\n", "")):
-        r = bob.ask("POST", "/build" + query, context(text), tar)
-        check("no build starts from her image by a variable: %s" % text.decode().split("\n")[-2], r and r.status == 403, r and r.body)
+    # ONBUILD of an image runs in the builds that start from it.
+    bob.ask("POST", "/commit?container=bob-box&repo=bob-trigger&tag=1&changes=" + quote("ONBUILD COPY --from=alice-img:1 / /x").replace("=", "%3D"), {}, timeout=60)
+    for text, query in (("ARG B=alice-img:1\nFROM $B", ""), ("ARG B=busybox\nFROM ${B}", "?buildargs=" + quote('{"B":"alice-img:1"}')),
+                        ("ARG A=alice\nARG B=$A-img:1\nFROM ${B:-busybox}", ""), ("ARG A=alice\nARG B=${A}-img:1\nFROM $B", ""), ("ARG B\nFROM ${B:-alice-img:1}", ""),
+                        ("ARG B=busybox\nARG B=alice-img:1\nFROM $B", ""), ("ARG B='alice-img:1'\nFROM $B", ""), ("ARG A=x B=alice-img:1\nFROM $B", ""),
+                        ("FROM busybox AS x\nFROM x\nCOPY --from=alice-img:1 / /x", ""), ('FROM "alice-img:1"', ""), ("FROM alice\\-img:1", ""), ("FROM al'ice'-img:1", ""),
+                        ('FROM --platform="a b" alice-img:1', ""), ('FROM busybox\nCOPY --from="alice-img:1" / /x', ""), ('FROM busybox\nCOPY --fr"om"=alice-img:1 / /x', ""),
+                        ("FROM busybox\nCOPY --from=alice\\-img:1 / /x", ""), ("FROM busybox\nARG B=alice-img:1\nCOPY --from=$B / /x", ""), ("FROM bob-trigger:1", "")):
+        r = bob.ask("POST", "/build" + query, context(text.encode() + b"\n"), tar, timeout=60)
+        check("no build uses her image by: %s %s" % (text.replace("\n", "; "), query), r and r.status == 403, r and r.body)
+    for text, query in (("ARG B=busybox\nFROM $B", ""), ("ARG A=busy\nARG B=${A}box\nFROM ${B:-alice-img:1} AS x\nFROM x\nCOPY --from=x /bin/sh /x", ""),
+                        ("ARG B=alice-img:1\nFROM $B", "?buildargs=" + quote('{"B":"busybox"}')), ('FROM busybox\nCOPY --chown="1:1" --from=busybox:latest /bin/sh /x', "")):
+        r = bob.ask("POST", "/build" + query, context(text.encode() + b"\n"), tar, timeout=60)
+        check("but his own builds: %s %s" % (text.replace("\n", "; "), query), r and r.status == 200 and b"errorDetail" not in r.body, r and r.body)
     r = bob.ask("POST", "/build?t=bob-built", context(b"FROM busybox\nLABEL %s=alice\nCMD true\n" % LABEL.encode()), tar, timeout=60)
     got = root("GET", "/images/bob-built/json")
     check("a build of his own carries his label, whatever it says", r and r.status == 200 and got.status == 200 and

@@ -318,6 +318,16 @@ static void the_images_of_a_build_are_checked(void) {
                 (void) stage_ownership(&f.x);
                 CHECK_INT(f.x.verdict.status, rows[i].status);
         }
+        f.image.root.ownership.strict = true;
+        request(&f, "POST /build", NULL);
+        f.x.used_images = &rows[3].image;
+        CHECK(stage_ownership(&f.x) == STAGE_ANSWER && f.x.verdict.status == 403);
+        request(&f, "POST /build?pull=1", NULL);
+        f.x.used_images = &rows[0].image;
+        CHECK(stage_ownership(&f.x) == STAGE_ANSWER && f.x.verdict.status == 403);
+        request(&f, "POST /build?pull=0", NULL);
+        f.x.used_images = &rows[0].image;
+        CHECK(stage_ownership(&f.x) == STAGE_NEXT);
         fake_done(&f);
 }
 
