@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "filter/connection.h"
@@ -232,6 +233,7 @@ static int prepare(struct connection *c, const struct options *o, const char *fd
         arena_init(&c->arena, ARENA_MAX, NULL);
         strbuf_init(&c->out, CLIENT_BUFFER);
         strbuf_init(&c->body, WIRE_BLOCK);
+        tzset(); /* reads a file at its first call, and gmtime_r(3) would call it while a client waits */
         (void) policy_source_open(&c->source, o->policy_path, quiet, NULL);
         c->listener_name = listener_name(o, fd_name, &c->source);
         return telemetry_open(&c->telemetry, c->source.loaded ? &c->source.policy : NULL, client, n_client, e);
