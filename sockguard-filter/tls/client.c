@@ -212,7 +212,7 @@ static int dial(const struct daemon *d, int channel, uint64_t deadline, struct e
         if (r < 0)
                 return r;
 
-        r = tls_stream_handshake(&stream, deadline, &error);
+        r = tls_stream_handshake(&stream, deadline, NULL, NULL, &error);
         if (r == -ETIMEDOUT)
                 return error_set(e, r, "the daemon does not answer the TLS handshake");
         if (r < 0)
@@ -227,7 +227,7 @@ static int dial(const struct daemon *d, int channel, uint64_t deadline, struct e
         close(pair[1]);
         close(channel);
         (void) signal(SIGTERM, SIG_IGN); /* the filter's end ends us, after its last byte is out */
-        tls_relay(&stream, pair[0]);
+        tls_relay_run(tls_relay_start(&stream, pair[0]));
         _exit(0);
 }
 

@@ -200,23 +200,28 @@ static int read_pin(struct slice der, char ret[65]) {
         return 0;
 }
 
+int leaf_read_certificate(gnutls_x509_crt_t crt, struct slice der, struct arena *a, struct peer_certificate *ret) {
+        struct peer_certificate c = {};
+        int r;
+
+        r = read_common_name(crt, a, &c.common_name);
+        if (r >= 0)
+                r = read_alternative_names(crt, a, &c);
+        if (r >= 0)
+                r = read_pin(der, c.spki_sha256);
+        if (r >= 0)
+                *ret = c;
+        return r;
+}
+
 int leaf_read(struct slice der, struct arena *a, struct peer_certificate *ret) {
         gnutls_datum_t d = { (unsigned char *) (uintptr_t) der.at, (unsigned) der.len };
-        struct peer_certificate c = {};
         gnutls_x509_crt_t crt;
         int r;
 
         if (der.len > UINT32_MAX || gnutls_x509_crt_init(&crt) < 0)
                 return -EBADMSG;
-        r = gnutls_x509_crt_import(crt, &d, GNUTLS_X509_FMT_DER) < 0 ? -EBADMSG : 0;
-        if (r >= 0)
-                r = read_common_name(crt, a, &c.common_name);
-        if (r >= 0)
-                r = read_alternative_names(crt, a, &c);
-        if (r >= 0)
-                r = read_pin(der, c.spki_sha256);
+        r = gnutls_x509_crt_import(crt, &d, GNUTLS_X509_FMT_DER) < 0 ? -EBADMSG : leaf_read_certificate(crt, der, a, ret);
         gnutls_x509_crt_deinit(crt);
-        if (r >= 0)
-                *ret = c;
         return r;
 }

@@ -6,13 +6,16 @@ libcore_a_SOURCES += \
 
 pkglibexec_PROGRAMS += bin/sockguard-tls
 bin_sockguard_tls_SOURCES = \
+	sockguard-filter/tls/chain.c sockguard-filter/tls/chain.h \
 	sockguard-filter/tls/client.c sockguard-filter/tls/client.h \
+	sockguard-filter/tls/hints.c sockguard-filter/tls/hints.h \
 	sockguard-filter/tls/leaf.c sockguard-filter/tls/leaf.h \
 	sockguard-filter/tls/main.c \
 	sockguard-filter/tls/relay.c sockguard-filter/tls/relay.h \
 	sockguard-filter/tls/report.c sockguard-filter/tls/report.h \
 	sockguard-filter/tls/sandbox.c sockguard-filter/tls/sandbox.h \
-	sockguard-filter/tls/server.c sockguard-filter/tls/server.h
+	sockguard-filter/tls/server.c sockguard-filter/tls/server.h \
+	sockguard-filter/tls/warm.c sockguard-filter/tls/warm.h
 bin_sockguard_tls_CPPFLAGS = $(AM_CPPFLAGS) $(GNUTLS_CFLAGS)
 bin_sockguard_tls_LDADD = libcore.a $(GNUTLS_LIBS)
 EXTRA_DIST += tests/e2e/tls.py
@@ -27,6 +30,7 @@ EXTRA_DIST += tests/bench/tls.py
 dist_man_MANS += man/sockguard-tls.8
 
 check_PROGRAMS += tests/unit/test-leaf
-tests_unit_test_leaf_SOURCES = tests/unit/test-leaf.c sockguard-filter/tls/leaf.c sockguard-filter/tls/leaf.h
+tests_unit_test_leaf_SOURCES = tests/unit/test-leaf.c sockguard-filter/tls/hints.c sockguard-filter/tls/hints.h \
+	sockguard-filter/tls/leaf.c sockguard-filter/tls/leaf.h
 tests_unit_test_leaf_CPPFLAGS = $(AM_CPPFLAGS) $(GNUTLS_CFLAGS)
 tests_unit_test_leaf_LDADD = libcore.a $(GNUTLS_LIBS)

@@ -35,6 +35,7 @@
 #include "tls/report.h"
 #include "tls/sandbox.h"
 #include "tls/server.h"
+#include "tls/warm.h"
 
 #define LISTEN_FD 3 /* sd_listen_fds(3) */
 #define RECORD_FD 4
@@ -100,6 +101,7 @@ struct prepared {
         struct policy policy;
         struct tls_server server;
         struct report report;
+        struct warm warm; /* of a pool */
 };
 
 static int prepare(const struct options *o, int fd, struct prepared *ret, struct error *e) {
@@ -123,12 +125,17 @@ static int terminate(const struct prepared *have, int fd, bool listening, int ch
         struct peer peer;
         uint64_t deadline = deadline_in(HANDSHAKE_NS);
         _cleanup_strbuf_ struct strbuf record;
+        struct relay *relay;
         int pair[2], one = 1;
 
         arena_init(&arena, 1024 * 1024, out_of_memory);
         strbuf_init(&record, PEER_RECORD_MAX);
         if (sandbox_enter(&e) < 0)
                 return fail("sandbox", &e);
+
+        if (tls_server_prepare(&have->server, &stream) < 0)
+                return fail("no memory for a session", NULL);
+        warm_up(&have->warm);
 
         if (listening) {
                 int connection = -1;
@@ -147,13 +154,14 @@ static int terminate(const struct prepared *have, int fd, bool listening, int ch
         (void) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
         (void) setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
 
-        if (tls_server_accept(&have->server, fd, deadline, &arena, &stream, &certificate, &why) < 0) {
+        if (tls_server_accept(&have->server, fd, &peer, deadline, &arena, &stream, &certificate, &why) < 0) {
                 report_refused(&have->report, &peer, why.code, why.why);
                 return 0;
         }
         peer.certificate = &certificate;
 
-        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0 || peer_record_format(&peer, &record) < 0 ||
+        relay = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0 ? NULL : tls_relay_start(&stream, pair[0]);
+        if (!relay || peer_record_format(&peer, &record) < 0 ||
             handover_send(channel, pair[1], strbuf_view(&record)) < 0) {
                 report_refused(&have->report, &peer, "tls_handover_failed", "the connection could not be handed to a filter");
                 return 1;
@@ -161,7 +169,7 @@ static int terminate(const struct prepared *have, int fd, bool listening, int ch
         close(pair[1]);
         close(channel);
         (void) signal(SIGTERM, SIG_IGN); /* the filter's end ends us, after its last byte is out */
-        tls_relay(&stream, pair[0]);
+        tls_relay_run(relay);
         return 0;
 }
 
@@ -230,6 +238,8 @@ static int keep_key(const struct options *o, int listening, int control, pid_t p
         if (prepare(o, listening, &have, &e) < 0)
                 return fail("cannot start", &e);
         watch = stat(have.server.certificate_path, &was) == 0;
+        have.server.hints = hints_new();
+        warm_learn(&have.warm);
         if (sandbox_drop(&e) < 0)
                 return fail("sandbox", &e);
         if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != parent || signal(SIGCHLD, SIG_IGN) == SIG_ERR)

@@ -148,11 +148,15 @@ static void flush_farewell(struct tls_stream *t) {
                 ;
 }
 
-int tls_stream_handshake(struct tls_stream *t, uint64_t deadline, int *ret_error) {
+int tls_stream_handshake(struct tls_stream *t, uint64_t deadline, void (*idle)(void *arg), void *arg, int *ret_error) {
+        bool said = false;
+
         *ret_error = 0;
         for (;;) {
-                int e = gnutls_handshake(t->session), flushed = tls_stream_flush(t), r;
+                int e = gnutls_handshake(t->session), flushed, r;
 
+                said |= t->direct || t->out_end > 0;
+                flushed = tls_stream_flush(t);
                 if (e == GNUTLS_E_SUCCESS && flushed == 0)
                         return 0;
                 if (flushed < 0 && flushed != -EAGAIN) {
@@ -169,8 +173,13 @@ int tls_stream_handshake(struct tls_stream *t, uint64_t deadline, int *ret_error
                         r = deadline_poll_ms(deadline) == 0 ? -ETIMEDOUT : 0;
                 else if (flushed == -EAGAIN || (t->direct && gnutls_record_get_direction(t->session) == 1))
                         r = wait_for(t->fd, POLLOUT, deadline);
-                else
+                else {
+                        if (idle && said) {
+                                idle(arg);
+                                idle = NULL;
+                        }
                         r = wait_for(t->fd, POLLIN, deadline);
+                }
                 if (r < 0)
                         return r;
         }
@@ -188,6 +197,7 @@ struct relay {
         bool deaf;                        /* nobody takes what the peer sends any more */
         bool want_out;                    /* GnuTLS waits for the socket to take more */
         uint64_t give_up;                 /* when the filter has gone: how long the peer may still take */
+        bool broken;                      /* the session ended without close_notify */
         size_t up_start, up_end;          /* from the peer to the filter */
         size_t down_start, down_end;      /* from the filter to the peer */
         char up[RELAY_BLOCK], down[RELAY_BLOCK];
@@ -340,23 +350,32 @@ static bool wait_for_work(struct relay *r) {
         return true;
 }
 
-void tls_relay(struct tls_stream *t, int plain) {
-        static struct relay r; /* one a process, and large */
+struct relay *tls_relay_start(struct tls_stream *t, int plain) {
+        static struct relay r; /* zero, and its buffers are not touched before they are used */
 
-        r = (struct relay) { .t = t, .plain = plain, .secure_ready = true, .plain_ready = true, .give_up = NSEC_NEVER };
-        for (;;) {
+        r.t = t;
+        r.plain = plain;
+        r.secure_ready = r.plain_ready = true;
+        r.give_up = NSEC_NEVER;
+        r.broken = take_from_peer(&r) < 0;
+        if (!r.broken)
+                (void) give_to_filter(&r);
+        return &r;
+}
+
+void tls_relay_run(struct relay *r) {
+        while (!r->broken) {
                 int up, taken, down;
 
-                if (take_from_peer(&r) < 0)
+                up = give_to_filter(r);
+                taken = take_from_filter(r);
+                down = give_to_peer(r);
+                if (down < 0 || (all_sent(r) && (r->secure_ended || r->secure_eof)))
                         break;
-                up = give_to_filter(&r);
-                taken = take_from_filter(&r);
-                down = give_to_peer(&r);
-                if (down < 0 || (all_sent(&r) && (r.secure_ended || r.secure_eof)))
+                if (up + taken + down == 0 && !wait_for_work(r))
                         break;
-                if (up + taken + down == 0 && !wait_for_work(&r))
-                        break;
+                r->broken = take_from_peer(r) < 0;
         }
-        close(plain);
-        close(t->fd);
+        close(r->plain);
+        close(r->t->fd);
 }

@@ -39,16 +39,25 @@ void tls_stream_settle(struct tls_stream *t);
 int tls_stream_flush(struct tls_stream *t);
 
 /*
- * Runs the handshake until `deadline` (CLOCK_MONOTONIC). 0; -ETIMEDOUT; -EPROTO with the GnuTLS error in *ret_error, after the
- * fitting alert was sent.
+ * Runs the handshake until `deadline` (CLOCK_MONOTONIC). `idle`, unless NULL, is called once, when something of ours is out and the peer
+ * has to answer. 0; -ETIMEDOUT; -EPROTO with the GnuTLS error in *ret_error, after the fitting alert was sent.
  */
-int tls_stream_handshake(struct tls_stream *t, uint64_t deadline, int *ret_error);
+int tls_stream_handshake(struct tls_stream *t, uint64_t deadline, void (*idle)(void *arg), void *arg, int *ret_error);
+
+/* What a session's plaintext goes through; large, and one a process. */
+struct relay;
 
 /*
- * Carries bytes between the session and the plaintext socket until both directions have ended, each with its own end: close_notify
- * becomes a half-close and the reverse. A stream that breaks off without close_notify ends both at once, so that a truncated message
- * never looks complete. Has no time limits of its own while both ends are there; those are the filter's.
+ * Between the session and one end of a plaintext socket pair. What the peer has sent already is in the socket on return, so that who gets
+ * the other end finds it there.
  */
-void tls_relay(struct tls_stream *t, int plain);
+struct relay *tls_relay_start(struct tls_stream *t, int plain);
+
+/*
+ * Carries bytes until both directions have ended, each with its own end: close_notify becomes a half-close and the reverse. A stream that
+ * breaks off without close_notify ends both at once, so that a truncated message never looks complete. Has no time limits of its own
+ * while both ends are there; those are the filter's. Closes both descriptors.
+ */
+void tls_relay_run(struct relay *r);
 
 #endif

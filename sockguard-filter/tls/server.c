@@ -5,7 +5,6 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
-#include "tls/leaf.h"
 #include "tls/server.h"
 
 /* The profile belongs here and not into verification flags: GnuTLS would combine the two bit by bit. */
@@ -74,7 +73,6 @@ int tls_server_load(const struct policy *p, struct slice listener, struct tls_se
         r = gnutls_certificate_set_x509_trust_file(ret->credentials, ca, GNUTLS_X509_FMT_PEM);
         if (r <= 0)
                 return error_set(e, -EINVAL, "load %s: %s", ca, r < 0 ? gnutls_strerror(r) : "no certificate in it");
-        gnutls_certificate_set_verify_limits(ret->credentials, 16384, CHAIN_MAX);
         gnutls_certificate_set_verify_function(ret->credentials, verify);
         ret->kernel = tls_kernel_offers();
         return 0;
@@ -82,82 +80,61 @@ int tls_server_load(const struct policy *p, struct slice listener, struct tls_se
 
 /* ---- verification ---- */
 
-/* What the callback, which GnuTLS calls in the middle of the handshake, found out. */
+/* What one handshake needs to remember. GnuTLS calls verify() in the middle of it. */
 struct verification {
         const struct tls_server *server;
+        const struct peer *peer;
         struct arena *arena;
+        struct hint hint;
+        struct chain_verdict expected; /* of the hint, when hint.n > 0 */
         struct peer_certificate certificate;
         bool verified;
         struct tls_refusal why;
 };
 
-#define REFUSAL(code, why) ((struct tls_refusal) { code, why })
+/* While the client computes. */
+static void verify_ahead(void *arg) {
+        struct verification *v = arg;
+        gnutls_x509_trust_list_t trusted;
 
-static struct tls_refusal refusal_of_status(unsigned status) {
-        static const struct {
-                unsigned bit;
-                struct tls_refusal why;
-        } rows[] = {
-                { GNUTLS_CERT_REVOKED, { "tls_client_certificate_revoked", "the client's certificate is revoked" } },
-                { GNUTLS_CERT_SIGNER_NOT_FOUND, { "tls_client_certificate_untrusted", "no trusted authority has issued the client's certificate" } },
-                { GNUTLS_CERT_SIGNATURE_FAILURE, { "tls_client_certificate_untrusted", "a signature in the client's certificate chain is wrong" } },
-                { GNUTLS_CERT_SIGNER_NOT_CA, { "tls_client_certificate_untrusted", "an issuer in the client's certificate chain is no authority" } },
-                { GNUTLS_CERT_SIGNER_CONSTRAINTS_FAILURE,
-                  { "tls_client_certificate_untrusted", "the client's certificate chain breaks a constraint of its authority, or is too long" } },
-                { GNUTLS_CERT_EXPIRED, { "tls_client_certificate_expired", "the client's certificate, or one of its issuers, has expired" } },
-                { GNUTLS_CERT_NOT_ACTIVATED, { "tls_client_certificate_not_yet_valid", "the client's certificate is not valid yet" } },
-                { GNUTLS_CERT_PURPOSE_MISMATCH, { "tls_client_certificate_purpose", "the client's certificate is not for client authentication" } },
-                { GNUTLS_CERT_INSECURE_ALGORITHM,
-                  { "tls_client_certificate_weak", "the client's certificate chain uses a weak key or algorithm" } },
-        };
-
-        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-                if (status & rows[i].bit)
-                        return rows[i].why;
-        return REFUSAL("tls_client_certificate_invalid", "the client's certificate cannot be verified");
+        hints_look_up(v->server->hints, v->peer, &v->hint);
+        if (v->hint.n == 0)
+                return;
+        gnutls_certificate_get_trust_list(v->server->credentials, &trusted);
+        chain_verify(trusted, v->hint.chain, v->hint.n, v->arena, &v->expected);
 }
 
 static int verify(gnutls_session_t session) {
         struct verification *v = gnutls_session_get_ptr(session);
-        gnutls_typed_vdata_st purpose = { .type = GNUTLS_DT_KEY_PURPOSE_OID,
-                                          .data = (unsigned char *) (uintptr_t) GNUTLS_KP_TLS_WWW_CLIENT };
+        gnutls_x509_trust_list_t trusted;
         const gnutls_datum_t *chain;
         enum certificate_match m;
-        unsigned n = 0, status = 0;
-        int r;
+        struct chain_verdict now;
+        unsigned n = 0;
 
         v->verified = false;
         chain = gnutls_certificate_get_peers(session, &n);
-        if (!chain || n == 0) {
-                v->why = REFUSAL("tls_client_certificate_missing", "the client has sent no certificate");
-                return GNUTLS_E_CERTIFICATE_REQUIRED;
+        if (!chain)
+                n = 0;
+        if (hint_is(&v->hint, chain, n))
+                now = v->expected;
+        else {
+                gnutls_certificate_get_trust_list(v->server->credentials, &trusted);
+                chain_verify(trusted, chain, n, v->arena, &now);
+                if (now.error == 0)
+                        hints_store(v->server->hints, v->peer, chain, n);
         }
-        if (n > CHAIN_MAX) {
-                v->why = REFUSAL("tls_client_certificate_chain", "the client's certificate chain is too long");
-                return GNUTLS_E_CERTIFICATE_ERROR;
-        }
-        r = gnutls_certificate_verify_peers(session, &purpose, 1, &status);
-        if (r < 0) {
-                v->why = r == GNUTLS_E_CONSTRAINT_ERROR
-                                 ? REFUSAL("tls_client_certificate_chain", "the client's certificate chain is too long or its keys too large")
-                                 : REFUSAL("tls_client_certificate_invalid", "the client's certificate cannot be verified");
-                return GNUTLS_E_CERTIFICATE_ERROR;
-        }
-        if (status != 0) {
-                v->why = refusal_of_status(status);
-                return GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR;
+        if (now.error != 0) {
+                v->why = now.why;
+                return now.error;
         }
 
-        r = leaf_read(slice_make((const char *) chain[0].data, chain[0].size), v->arena, &v->certificate);
-        if (r < 0) {
-                v->why = REFUSAL("tls_client_certificate_invalid", "the names in the client's certificate cannot be read, or are too many");
-                return GNUTLS_E_CERTIFICATE_ERROR;
-        }
-        m = certificate_match(v->server->policy, &v->server->selectors, &v->certificate);
+        m = certificate_match(v->server->policy, &v->server->selectors, &now.certificate);
         if (m != CERTIFICATE_MATCH && m != CERTIFICATE_UNSELECTIVE) {
                 v->why = REFUSAL("tls_client_certificate_not_selected", "the listener's selectors do not admit the client's certificate");
                 return GNUTLS_E_CERTIFICATE_ERROR;
         }
+        v->certificate = now.certificate;
         v->verified = true;
         return 0;
 }
@@ -260,35 +237,46 @@ static int look_at_hello(gnutls_session_t session, unsigned type, unsigned when,
         return found ? 0 : GNUTLS_E_UNSUPPORTED_VERSION_PACKET;
 }
 
-int tls_server_accept(const struct tls_server *s, int fd, uint64_t deadline, struct arena *a, struct tls_stream *t,
-                      struct peer_certificate *ret_certificate, struct tls_refusal *ret_why) {
+int tls_server_prepare(const struct tls_server *s, struct tls_stream *t) {
         static const gnutls_datum_t http = { (unsigned char *) (uintptr_t) "http/1.1", 8 };
-        struct verification v = { .server = s, .arena = a };
         gnutls_session_t session;
+
+        if (gnutls_init(&session, GNUTLS_SERVER | GNUTLS_NONBLOCK | GNUTLS_NO_TICKETS | GNUTLS_NO_SIGNAL) < 0)
+                return -ENOMEM;
+        if (gnutls_priority_set(session, s->priority) < 0 ||
+            gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, s->credentials) < 0 ||
+            gnutls_alpn_set_protocols(session, &http, 1, 0) < 0) { /* another offer is answered with silence, and HTTP/1.1 */
+                gnutls_deinit(session);
+                return -ENOMEM;
+        }
+        gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUIRE);
+        gnutls_handshake_set_max_packet_length(session, HANDSHAKE_BYTES);
+        gnutls_handshake_set_timeout(session, GNUTLS_INDEFINITE_TIMEOUT); /* the deadline is ours */
+        gnutls_handshake_set_hook_function(session, GNUTLS_HANDSHAKE_CLIENT_HELLO, GNUTLS_HOOK_PRE, look_at_hello);
+        t->session = session;
+        return 0;
+}
+
+int tls_server_accept(const struct tls_server *s, int fd, const struct peer *peer, uint64_t deadline, struct arena *a, struct tls_stream *t,
+                      struct peer_certificate *ret_certificate, struct tls_refusal *ret_why) {
+        static struct verification v;
+        gnutls_session_t session = t->session;
         int r, e;
 
         r = first_byte(fd, deadline, ret_why);
         if (r < 0)
                 return r;
 
-        *ret_why = REFUSAL("tls_handshake_failed", "no memory");
-        if (gnutls_init(&session, GNUTLS_SERVER | GNUTLS_NONBLOCK | GNUTLS_NO_TICKETS | GNUTLS_NO_SIGNAL) < 0)
-                return -EACCES;
-        if (gnutls_priority_set(session, s->priority) < 0 ||
-            gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, s->credentials) < 0 ||
-            gnutls_alpn_set_protocols(session, &http, 1, 0) < 0) /* another offer is answered with silence, and HTTP/1.1 */
-                return -EACCES;
-        gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUIRE);
-        gnutls_handshake_set_max_packet_length(session, HANDSHAKE_BYTES);
-        gnutls_handshake_set_timeout(session, GNUTLS_INDEFINITE_TIMEOUT); /* the deadline is ours */
-        gnutls_handshake_set_hook_function(session, GNUTLS_HANDSHAKE_CLIENT_HELLO, GNUTLS_HOOK_PRE, look_at_hello);
+        v.server = s;
+        v.peer = peer;
+        v.arena = a;
         gnutls_session_set_ptr(session, &v);
         if (s->kernel)
                 tls_stream_attach_direct(t, session, fd);
         else
                 tls_stream_attach(t, session, fd);
 
-        r = tls_stream_handshake(t, deadline, &e);
+        r = tls_stream_handshake(t, deadline, s->hints ? verify_ahead : NULL, &v, &e);
         if (r == -ETIMEDOUT) {
                 *ret_why = REFUSAL("tls_handshake_timeout", "the handshake was not complete in time");
                 return -EACCES;

@@ -4,10 +4,11 @@
 
 #include "base/arena.h"
 #include "identity/certificate.h"
+#include "tls/chain.h"
+#include "tls/hints.h"
 #include "tls/relay.h"
 
 #define HANDSHAKE_NS (5ull * 1000000000ull) /* from accept to the client's Finished (chapter 02, 13) */
-#define CHAIN_MAX 8u                        /* certificates from the leaf to the trusted one */
 
 /* What a listener needs to answer a handshake. */
 struct tls_server {
@@ -15,6 +16,7 @@ struct tls_server {
         struct certificate_selectors selectors;
         gnutls_certificate_credentials_t credentials;
         gnutls_priority_t priority;
+        struct hints *hints; /* of a pool; else NULL */
         bool kernel; /* the kernel offers kTLS */
         char certificate_path[4096]; /* for whoever wants to know whether it was renewed */
 };
@@ -25,16 +27,16 @@ int tls_server_settings(const struct policy *p, struct slice listener, const str
 /* Reads certificate, key and client CA. 0; -ENOENT no such listener or it has no TLS; other negative errno. */
 int tls_server_load(const struct policy *p, struct slice listener, struct tls_server *ret, struct error *e);
 
-/* Why a connection was refused: a word for tools, a sentence for people. Static texts. */
-struct tls_refusal {
-        const char *code, *why;
-};
+/*
+ * Sets a session up, so that a client that comes finds it ready: `t` must be zeroed and must not move afterwards. 0 or -ENOMEM.
+ */
+int tls_server_prepare(const struct tls_server *s, struct tls_stream *t);
 
 /*
- * Handshake with a client. 0: it holds a key whose certificate was verified and selected, *ret_certificate (in `a`) is the leaf.
- * -EACCES: refused, *ret_why says why, whatever was due to the peer was sent. `t` must be zeroed and must not move.
+ * Handshake with a client, of whom *peer says what the kernel knows, on a prepared session. 0: it holds a key whose certificate was verified and selected, *ret_certificate (in `a`)
+ * is the leaf. -EACCES: refused, *ret_why says why, whatever was due to the peer was sent.
  */
-int tls_server_accept(const struct tls_server *s, int fd, uint64_t deadline, struct arena *a, struct tls_stream *t,
+int tls_server_accept(const struct tls_server *s, int fd, const struct peer *peer, uint64_t deadline, struct arena *a, struct tls_stream *t,
                       struct peer_certificate *ret_certificate, struct tls_refusal *ret_why);
 
 #endif

@@ -369,6 +369,12 @@ time.sleep(1)
 before = len(guard.log(profile="by-cn"))
 got = [ask("pool", "cn") for _ in range(12)]
 sg.check("a pool serves one connection after the other, each as who it is", got == [200] * 12 and len(guard.wait_log(before + 12, profile="by-cn")) == before + 12, got)
+who = ("cn", "dns", "cn", "nobody", "expired", "short", "foreign", "cn", "usage", "spiffe", "dns")
+before = {p: len(guard.log(profile=p)) for p in ("by-cn", "by-dns", "by-spiffe")}
+got = [ask("pool", c) for c in who]
+sg.check("whatever the last client from an address has shown, the next one is judged by its own certificate",
+         [g == 200 for g in got] == [c not in ("expired", "foreign", "usage") for c in who] and
+         [len(guard.wait_log(before[p] + n, profile=p)) - before[p] for p, n in (("by-cn", 4), ("by-dns", 2), ("by-spiffe", 1))] == [4, 2, 1], got)
 silent = [socket.create_connection(("127.0.0.1", PORT["pool"])) for _ in range(12)]
 t = time.monotonic()
 got = ask("pool", "cn")

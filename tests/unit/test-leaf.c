@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "check.h"
 #include "identity/certificate.h"
+#include "tls/hints.h"
 #include "tls/leaf.h"
 
 static struct arena arena;
@@ -179,6 +180,70 @@ static void more_names_than_anybody_needs_are_refused(void) {
         CHECK_INT(leaf_read(end(c, key), &arena, &got), -E2BIG);
 }
 
+static struct peer peer_at(uint8_t last) {
+        return (struct peer) { .kind = PEER_TCP, .has_ip = true, .ip = { [10] = 0xff, 0xff, 10, 0, 0, last } };
+}
+
+static void a_hint_is_what_the_last_client_from_an_address_showed(void) {
+        static unsigned char long_one[5000];
+        gnutls_datum_t chain[2] = { { (unsigned char *) (uintptr_t) "leaf", 4 }, { (unsigned char *) (uintptr_t) "authority", 9 } };
+        gnutls_datum_t other = { (unsigned char *) (uintptr_t) "Leaf", 4 }, too_long = { long_one, sizeof(long_one) };
+        struct peer a = peer_at(1), b = peer_at(2), nowhere = { .kind = PEER_UNIX };
+        struct hints *h = hints_new();
+        static struct hint got;
+
+        CHECK(h != NULL);
+        hints_look_up(h, &a, &got);
+        CHECK_INT(got.n, 0);
+        hints_store(h, &a, chain, 2);
+        hints_look_up(h, &a, &got);
+        CHECK(hint_is(&got, chain, 2));
+        CHECK(!hint_is(&got, chain, 1));
+        CHECK(!hint_is(&got, &other, 1));
+        CHECK(!hint_is(&got, NULL, 0));
+        hints_store(h, &a, &other, 1);
+        hints_look_up(h, &a, &got);
+        CHECK(hint_is(&got, &other, 1) && !hint_is(&got, chain, 1));
+        hints_store(h, &a, &too_long, 1);
+        hints_look_up(h, &a, &got);
+        CHECK(hint_is(&got, &other, 1));
+        hints_look_up(h, &b, &got);
+        CHECK_INT(got.n, 0);
+        hints_store(h, &nowhere, chain, 2);
+        hints_look_up(h, &nowhere, &got);
+        CHECK_INT(got.n, 0);
+        hints_store(NULL, &a, chain, 2);
+        hints_look_up(NULL, &a, &got);
+        CHECK_INT(got.n, 0);
+}
+
+static void no_hint_that_a_sibling_may_have_written_is_read_beyond_its_end(void) {
+        struct peer a = peer_at(1);
+        struct hints *h = hints_new();
+        unsigned seed = 1, empty = 0;
+        static struct hint got;
+
+        for (int round = 0; round < 2000; round++) {
+                gnutls_datum_t d = { (unsigned char *) (uintptr_t) "x", 1 };
+                unsigned char *page;
+
+                hints_store(h, &a, &d, 1);
+                /* Counts and sizes follow the address in each slot. */
+                for (page = (unsigned char *) h; memcmp(page, a.ip, sizeof(a.ip)) != 0; page += 4096)
+                        ;
+                for (size_t i = 16; i < 16 + 2 + 2 * CHAIN_MAX; i++)
+                        page[i] = (unsigned char) ((seed = seed * 1103515245u + 12345u) >> (i % 2 ? 28 : 16));
+                page[17] = 0;
+                page[16] %= CHAIN_MAX + 2;
+                hints_look_up(h, &a, &got);
+                CHECK(got.n <= CHAIN_MAX);
+                empty += got.n == 0;
+                for (unsigned i = 0; i < got.n; i++)
+                        CHECK(got.chain[i].data >= got.bytes && got.chain[i].data + got.chain[i].size <= got.bytes + sizeof(got.bytes));
+        }
+        CHECK(empty > 0 && empty < 2000);
+}
+
 int main(void) {
         static const struct check_test tests[] = {
                 CHECK_TEST(the_last_common_name_counts_trimmed),
@@ -188,6 +253,8 @@ int main(void) {
                 CHECK_TEST(the_pin_is_over_the_whole_public_key_of_any_kind),
                 CHECK_TEST(what_is_no_certificate_is_refused),
                 CHECK_TEST(more_names_than_anybody_needs_are_refused),
+                CHECK_TEST(a_hint_is_what_the_last_client_from_an_address_showed),
+                CHECK_TEST(no_hint_that_a_sibling_may_have_written_is_read_beyond_its_end),
         };
 
         arena_init(&arena, 64u << 20, NULL);
