@@ -1,7 +1,31 @@
 # Files of tests/.
 noinst_PROGRAMS += tests/standin
 tests_standin_SOURCES = tests/standin.c
-EXTRA_DIST += tests/run tests/deviations.json tests/unit/check.h tests/e2e/README.md tests/e2e/sg.py tests/e2e/docker-cli.py tests/e2e/hostile.py tests/e2e/companion.py tests/e2e/audited.py tests/e2e/companion-records.py tests/e2e/companion-reload.py tests/e2e/companion-watch.py tests/e2e/tenants.py tests/e2e/attacks-containers.py tests/e2e/attacks-uploads.py tests/e2e/json-oracle.py tests/e2e/explain.py tests/e2e/attacks-swarm.py tests/e2e/podman.py
+EXTRA_DIST += \
+	tests/bench/lists.py \
+	tests/deviations.json \
+	tests/differential/oracle.go \
+	tests/e2e/README.md \
+	tests/e2e/attacks-containers.py \
+	tests/e2e/attacks-swarm.py \
+	tests/e2e/attacks-uploads.py \
+	tests/e2e/audited.py \
+	tests/e2e/companion-records.py \
+	tests/e2e/companion-reload.py \
+	tests/e2e/companion-watch.py \
+	tests/e2e/companion.py \
+	tests/e2e/docker-cli.py \
+	tests/e2e/explain.py \
+	tests/e2e/hostile.py \
+	tests/e2e/json-oracle.py \
+	tests/e2e/machine.py \
+	tests/e2e/podman.py \
+	tests/e2e/sg.py \
+	tests/e2e/systemd.py \
+	tests/e2e/tenancy.py \
+	tests/e2e/tenants.py \
+	tests/run \
+	tests/unit/check.h
 noinst_PROGRAMS += tests/bench/list-filter
 tests_bench_list_filter_SOURCES = tests/bench/list-filter.c tests/unit/tenants.h
 tests_bench_list_filter_CPPFLAGS = $(AM_CPPFLAGS) $(CJSON_CFLAGS)
@@ -11,6 +35,3 @@ tests_bench_list_filter_LDADD = libcore.a $(CJSON_LIBS)
 noinst_PROGRAMS += tests/differential/ours
 tests_differential_ours_SOURCES = tests/differential/ours.c
 tests_differential_ours_LDADD = libcore.a
-EXTRA_DIST += tests/differential/oracle.go
-EXTRA_DIST += tests/bench/lists.py
-EXTRA_DIST += tests/e2e/tenancy.py

@@ -8,7 +8,7 @@ systemdsystemunit_DATA = units/sockguard.socket units/sockguard@.service units/s
 exampledir = $(datadir)/sockguard
 example_DATA = units/sockguard.xinetd
 CLEANFILES += $(systemdsystemunit_DATA) $(example_DATA)
-UNIT_SED = $(SED) -e 's|@bindir[@]|$(bindir)|g' -e 's|@sysconfdir[@]|$(sysconfdir)|g'
+UNIT_SED = $(SED) -e 's|@bindir[@]|$(bindir)|g' -e 's|@sysconfdir[@]|$(sysconfdir)|g' -e '$(POLL_LIMIT_SED)'
 
 $(systemdsystemunit_DATA) $(example_DATA): $(UNIT_INPUTS)
 	@$(MKDIR_P) units

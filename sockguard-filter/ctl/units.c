@@ -3,6 +3,16 @@
 
 #include "base/address.h"
 
+/* What the companion shares with filters belongs to it (units/sockguard.sysusers). */
+#define COMPANION_GROUP "sockguard"
+
+/* From version 255 on there is another limit, under which 150 connections in two seconds make a socket pause. */
+#ifdef HAVE_POLL_LIMIT
+#define POLL_LIMIT "PollLimitIntervalSec=0\n"
+#else
+#define POLL_LIMIT ""
+#endif
+
 void unit_stem(const struct policy *p, struct slice listener, char ret[128]) {
         if (p->compiled->listeners_explicit)
                 snprintf(ret, 128, "sockguard-%.*s", SLICE_ARG(listener));
@@ -110,7 +120,7 @@ int unit_socket(const struct policy *p, uint32_t i, const struct unit_choice *ch
         /* A flood fills these and waits; it does not stop the socket, which is what the default trigger limit would do. */
         if (!choice->pool)
                 strbuf_addf(b, "MaxConnections=%u\nMaxConnectionsPerSource=%u\n", choice->connections, choice->per_source);
-        strbuf_adds(b, "TriggerLimitIntervalSec=0\n");
+        strbuf_adds(b, "TriggerLimitIntervalSec=0\n" POLL_LIMIT);
         if (choice->pool) {
                 /* Named, because the name without "-pool" is the companion's where there is one listener. */
                 unit_stem(p, name, stem);
@@ -126,13 +136,16 @@ int unit_socket(const struct policy *p, uint32_t i, const struct unit_choice *ch
  */
 static const char tls_capabilities[] = "CapabilityBoundingSet=CAP_DAC_READ_SEARCH CAP_SETUID CAP_SETGID CAP_SETPCAP\n";
 
-/* systemd.exec(5), as tight as a filter allows. */
+/*
+ * systemd.exec(5), as tight as a filter allows. It sees /home and /tmp as the daemon does, because it follows the links in bind sources
+ * (inspect/beneath.h): PrivateTmp=yes or ProtectHome=yes would make it blind there, RestrictSUIDSGID=yes takes openat2(2) away.
+ */
 static const char hardening[] =
         "NoNewPrivileges=yes\n"
         "ProtectSystem=strict\n"
-        "ReadWritePaths=-/run/sockguard\n"
-        "ProtectHome=yes\n"
-        "PrivateTmp=yes\n"
+        "ReadWritePaths=-/run/sockguard -/var/cache/sockguard\n"
+        "Environment=TMPDIR=/var/cache/sockguard\n"
+        "ProtectHome=read-only\n"
         "PrivateDevices=yes\n"
         "PrivateMounts=yes\n"
         "ProtectHostname=yes\n"
@@ -144,14 +157,13 @@ static const char hardening[] =
         "ProtectProc=invisible\n"
         "RestrictNamespaces=yes\n"
         "RestrictRealtime=yes\n"
-        "RestrictSUIDSGID=yes\n"
         "RemoveIPC=yes\n"
         "LockPersonality=yes\n"
         "MemoryDenyWriteExecute=yes\n"
         "SystemCallArchitectures=native\n"
         "SystemCallFilter=@system-service\n"
-        "SystemCallFilter=~@resources @obsolete\n"
-        "SystemCallFilter=prlimit64 setrlimit sched_getaffinity\n"
+        "SystemCallFilter=~@privileged @resources @obsolete\n"
+        "SystemCallFilter=prlimit64 setrlimit sched_getaffinity capset seccomp%s\n"
         "SystemCallErrorNumber=EPERM\n"
         "KeyringMode=private\n"
         "DevicePolicy=closed\n"
@@ -176,8 +188,8 @@ int unit_service(const struct policy *p, uint32_t i, const struct unit_choice *c
         strbuf_addf(b, choice->pool ? "Description=Sockguard filters of listener %.*s\n" : "Description=Sockguard connection to listener %.*s (%%i)\n",
                     SLICE_ARG(name));
         strbuf_adds(b, "Documentation=man:sockguard-filter(8)\nWants=sockguard.service\nAfter=sockguard.service\n");
-        if (!choice->pool)
-                strbuf_adds(b, "CollectMode=inactive-or-failed\n");
+        /* A start that fails must not fail the socket with it: the next connection tries again. */
+        strbuf_addf(b, "%s\n", choice->pool ? "StartLimitIntervalSec=0" : "CollectMode=inactive-or-failed");
 
         strbuf_addf(b, "\n[Service]\nExecStart=%s --policy", l->tls ? SOCKGUARD_LIBEXECDIR "/sockguard-tls" : SOCKGUARD_BINDIR "/sockguard-filter");
         r = add_argument(b, choice->image, e);
@@ -199,20 +211,19 @@ int unit_service(const struct policy *p, uint32_t i, const struct unit_choice *c
                         return r;
                 strbuf_adds(b, "\nCapabilityBoundingSet=\nAmbientCapabilities=\n");
         }
-        if (choice->group[0] != '\0') {
-                strbuf_adds(b, "SupplementaryGroups=");
-                r = add_value(b, slice_of(choice->group), e);
-                if (r < 0)
-                        return r;
-                strbuf_adds(b, "\n");
-        }
+        strbuf_adds(b, "SupplementaryGroups=");
+        r = add_value(b, slice_of(choice->group), e);
+        if (r < 0)
+                return r;
+        strbuf_addf(b, "%s\n", choice->group[0] != '\0' ? " " COMPANION_GROUP : COMPANION_GROUP);
         if (!choice->pool)
                 strbuf_adds(b, "TasksMax=16\nMemoryMax=256M\n");
         else
-                strbuf_adds(b, "Restart=always\n");
+                strbuf_adds(b, "Restart=always\nRestartSec=1s\n");
         /* The request in hand is finished; tunnels end with the second signal. */
         strbuf_adds(b, "KillMode=mixed\nTimeoutStopSec=35\nStandardError=journal\n");
-        strbuf_addf(b, "%s", hardening);
+        /* sockguard-tls starts as root and becomes another user. */
+        strbuf_addf(b, hardening, l->tls ? " setuid setgid setresuid setresgid setgroups" : "");
         if (dials_network(p))
                 strbuf_adds(b, "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6\n");
         else if (policy_str(p, l->socket).len > 0)

@@ -19,10 +19,10 @@ static const struct verb_flag flags[] = {
         [FLAG_DIFF] = { .name = "diff", .help = "only show what would change; status 1 if anything would" },
         [FLAG_POOL] = { .name = "pool", .help = "filters that wait for connections (Accept=no) instead of one started for each" },
         [FLAG_IMAGE] = { .name = "image", .value = "PATH", .help = "policy image that the filters read (default /run/sockguard/policy)" },
-        [FLAG_USER] = { .name = "user", .value = "USER", .help = "user of the filters (default sockguard)" },
+        [FLAG_USER] = { .name = "user", .value = "USER", .help = "user of the filters (default sockguard-filter)" },
         [FLAG_GROUP] = { .name = "group", .value = "GROUP", .help = "their supplementary group, for the daemon's socket (default docker)" },
-        [FLAG_CONNECTIONS] = { .name = "connections", .value = "N", .help = "connections at a time of a listener (default 256)" },
-        [FLAG_PER_SOURCE] = { .name = "per-source", .value = "N", .help = "of them from one address or user (default 64)" },
+        [FLAG_CONNECTIONS] = { .name = "connections", .value = "N", .help = "connections at a time of a listener (default 1024)" },
+        [FLAG_PER_SOURCE] = { .name = "per-source", .value = "N", .help = "of them from one address or user (default 512)" },
         [FLAG_UNKNOWN] = ALLOW_UNKNOWN_KEYS_FLAG,
 };
 
@@ -225,11 +225,11 @@ static int run(const struct verb_args *args) {
         _cleanup_strbuf_ struct strbuf text;
         struct unit_choice choice = {
                 .image = args->value[FLAG_IMAGE] ? args->value[FLAG_IMAGE] : "/run/sockguard/policy",
-                .user = args->value[FLAG_USER] ? args->value[FLAG_USER] : "sockguard",
+                .user = args->value[FLAG_USER] ? args->value[FLAG_USER] : "sockguard-filter",
                 .group = args->value[FLAG_GROUP] ? args->value[FLAG_GROUP] : "docker",
                 .pool = args->value[FLAG_POOL] != NULL,
-                .connections = number(args->value[FLAG_CONNECTIONS], 256, 65536),
-                .per_source = number(args->value[FLAG_PER_SOURCE], 64, 65536),
+                .connections = number(args->value[FLAG_CONNECTIONS], 1024, 65536),
+                .per_source = number(args->value[FLAG_PER_SOURCE], 512, 65536),
         };
         struct policy policy;
         struct slice image;

@@ -19,7 +19,13 @@ static int open_path(const char *path) {
         struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_NO_MAGICLINKS };
         long fd = syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
 
-        return fd < 0 ? -errno : (int) fd;
+        if (fd >= 0)
+                return (int) fd;
+        if (errno != ENOSYS)
+                return -errno;
+        /* An old kernel, or a sandbox such as systemd's RestrictSUIDSGID=yes. What we may not look at can then be a magic link. */
+        fd = open(path, O_PATH | O_CLOEXEC);
+        return fd >= 0 ? (int) fd : errno == EACCES || errno == EPERM ? -ELOOP : -errno;
 }
 
 /* The path of an open file, without symbolic links: the kernel's word. */

@@ -43,12 +43,23 @@ static bool is_client(int fd, const int *client, size_t n_client) {
         return false;
 }
 
+/* systemd names the stream that it made ("device:inode", systemd.exec(5)); stderr may have been sent elsewhere since. */
+static bool is_journal(const struct stat *st) {
+        const char *stream = getenv("JOURNAL_STREAM");
+        char own[64];
+
+        snprintf(own, sizeof(own), "%ju:%ju", (uintmax_t) st->st_dev, (uintmax_t) st->st_ino);
+        return stream && strcmp(stream, own) == 0;
+}
+
 static enum log_kind kind_of(int fd) {
         struct stat st;
 
         if (fstat(fd, &st) < 0)
                 return LOG_NOWHERE;
-        return S_ISFIFO(st.st_mode) ? LOG_PIPE : S_ISSOCK(st.st_mode) ? LOG_SOCKET : LOG_FILE;
+        if (S_ISSOCK(st.st_mode))
+                return is_journal(&st) ? LOG_JOURNAL : LOG_SOCKET;
+        return S_ISFIFO(st.st_mode) ? LOG_PIPE : LOG_FILE;
 }
 
 static void open_syslog(struct log *l) {
@@ -125,6 +136,13 @@ static bool write_line(const struct log *l, struct slice line) {
                        write(l->fd, line.at, line.len) == (ssize_t) line.len;
         case LOG_SOCKET:
                 return sendmsg(l->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t) line.len;
+        case LOG_JOURNAL:
+                /* sd-daemon(3): the severity alone, in front of the line. */
+                n = snprintf(prefix, sizeof(prefix), "<%d>", levels[l->level].syslog & 7);
+                iov[1] = iov[0];
+                iov[0] = (struct iovec) { prefix, (size_t) n };
+                m.msg_iovlen = 2;
+                return sendmsg(l->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t) line.len + n;
         case LOG_SYSLOG:
                 n = snprintf(prefix, sizeof(prefix), "<%d>sockguard[%ld]: ", levels[l->level].syslog, (long) getpid());
                 iov[1] = (struct iovec) { (void *) line.at, line.len - 1 };

@@ -21,7 +21,8 @@ enum log_kind {
         LOG_NOWHERE, /* nothing is left to write to (DECISIONS 10) */
         LOG_FILE,    /* regular file, terminal: write(2) */
         LOG_PIPE,    /* at most PIPE_BUF bytes a line, and only when they fit */
-        LOG_SOCKET,  /* the journal's stream */
+        LOG_SOCKET,  /* some stream */
+        LOG_JOURNAL, /* the journal's stream: a line may start with its priority */
         LOG_SYSLOG,  /* datagrams to /dev/log */
 };
 
