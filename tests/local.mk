@@ -25,7 +25,7 @@ EXTRA_DIST += \
 	tests/e2e/tenancy.py \
 	tests/e2e/tenants.py \
 	tests/run \
-	tests/unit/check.h
+	tests/unit/check.h tests/e2e/companion-faults.py
 noinst_PROGRAMS += tests/bench/list-filter
 tests_bench_list_filter_SOURCES = tests/bench/list-filter.c tests/unit/tenants.h
 tests_bench_list_filter_CPPFLAGS = $(AM_CPPFLAGS) $(CJSON_CFLAGS)

@@ -205,6 +205,7 @@ static int begin(struct companion *c, struct error *e) {
                 r = ctl_audit_setup(policy_str(p, p->root->log.audit.output), e);
         if (r < 0)
                 return r;
+        publish_note_rebuilt(c);
         if (c->serve) {
                 bool several = p->compiled->endpoints.n > 1;
 
@@ -234,7 +235,7 @@ static int begin(struct companion *c, struct error *e) {
         reload_warnings(c);
         note_started(c);
         note_admin(c);
-        (void) sd_notifyf(0, "READY=1\nSTATUS=Policy version %llu in force", (unsigned long long) state_get(&c->state.map->h.policy_version));
+        (void) sd_notifyf(0, "READY=1\nSTATUS=Policy version %llu in force", (unsigned long long) c->version);
         return 0;
 }
 

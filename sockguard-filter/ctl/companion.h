@@ -111,8 +111,11 @@ struct companion {
         mode_t mode;               /* of the files in it */
 
         struct state state;
+        struct error rebuilt;      /* why the state could not be taken over; "" it was, or there was none */
         struct policy policy;      /* in force, mapped; base NULL before the first */
         uint64_t generation;
+        uint64_t version, loaded_ns;    /* the shared state has copies */
+        uint16_t profile_slots[STATE_PROFILES]; /* in the state, of the policy's profiles */
         char *running;             /* text that `policy` was made of */
         size_t running_len;
         struct work_result summary;
@@ -143,6 +146,7 @@ struct companion {
 int publish_open(struct companion *c, struct error *e);  /* the runtime directory and the state in it */
 int publish_policy(struct companion *c, const struct work_result *r, struct error *e); /* DIR/.policy.next comes into force */
 int publish_tick(struct companion *c);                   /* once a second: leases, audits, sign of life */
+void publish_note_rebuilt(struct companion *c);          /* says why the state is a new one, if it is; once there is a log */
 int publish_rebuild_state(struct companion *c, struct error *e);
 
 /* dead.c: the records and the sample of a request whose filter died in it; the lease is its, and its lock is held. */

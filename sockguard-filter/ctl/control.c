@@ -124,8 +124,8 @@ static void give_version(struct client *k) {
         if (!c->policy.base)
                 return answer(k, 503, JSON, SLICE("admin_policy_version_unavailable"), SLICE("no policy has been published yet"), SLICE(""));
         strbuf_init(&b, 4096);
-        strbuf_addf(&b, "{\"version\":%llu,\"loaded_at\":\"", (unsigned long long) state_get(&c->state.map->h.policy_version));
-        add_time(&b, state_get(&c->state.map->h.loaded_ns));
+        strbuf_addf(&b, "{\"version\":%llu,\"loaded_at\":\"", (unsigned long long) c->version);
+        add_time(&b, c->loaded_ns);
         strbuf_addf(&b, "\",\"rules\":%u,\"profiles\":%u,\"compat_active\":%s,\"source\":\"%s\",\"config_sha256\":\"", c->summary.rules,
                     c->summary.profiles, c->summary.compat ? "true" : "false", c->reloaded ? "reload" : "startup");
         strbuf_add_hex(&b, c->summary.sha256, sizeof(c->summary.sha256));

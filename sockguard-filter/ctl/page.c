@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/unicode.h"
 #include "ctl/companion.h"
 #include "ctl/view.h"
 #include "limits/lease.h"
@@ -34,15 +35,29 @@ static void add_label_text(struct strbuf *out, struct slice s) {
         for (size_t i = 0; i < s.len; i++) {
                 unsigned char c = (unsigned char) s.at[i];
 
-                if (c == '\\' || c == '"') {
+                if (c == '\\' || c == '"')
                         strbuf_addc(out, '\\');
-                        strbuf_addc(out, (char) c);
-                } else if (c == '\n')
-                        strbuf_adds(out, "\\n");
-                else
-                        /* Names come from the configuration, which may hold any byte; a page must be UTF-8. */
-                        strbuf_addc(out, c < 0x20 || c == 0x7f ? '?' : (char) c);
+                strbuf_addc(out, (char) c);
         }
+}
+
+/*
+ * A text as the page can have it: one bad byte in one label and Prometheus drops the page as a whole. Done before series are compared, so
+ * that two texts that look alike are one series.
+ */
+static struct slice clean(struct arena *a, struct slice s) {
+        char *to = arena_alloc(a, s.len + 1);
+
+        memcpy(to, s.at, s.len);
+        for (size_t i = 0; i < s.len;) {
+                uint32_t cp;
+                size_t n = unicode_decode(slice_from(s, i), &cp);
+
+                if (n == 0 || cp < 0x20 || cp == 0x7f)
+                        to[i] = '?';
+                i += n ? n : 1;
+        }
+        return slice_make(to, s.len);
 }
 
 static void head(struct page *p, const char *family, const char *type, const char *help) {
@@ -88,16 +103,16 @@ static struct slice name_of(const char *name, uint32_t len, size_t room) {
         return slice_make(name, len < room ? len : room);
 }
 
-static struct slice profile_text(struct companion *c, uint32_t slot, struct slice none) {
+static struct slice profile_text(struct companion *c, struct arena *a, uint32_t slot, struct slice none) {
         const struct state_profile *s = &c->state.map->profiles[slot % STATE_PROFILES];
 
-        return slot == 0 ? none : name_of(s->name, s->name_len, sizeof(s->name));
+        return slot == 0 ? none : clean(a, name_of(s->name, s->name_len, sizeof(s->name)));
 }
 
-static struct slice listener_text(struct companion *c, uint32_t slot) {
+static struct slice listener_text(struct companion *c, struct arena *a, uint32_t slot) {
         const struct state_name *s = &c->state.map->listeners[slot % STATE_LISTENERS];
 
-        return slot == 0 || slot >= STATE_LISTENERS ? SLICE("default") : name_of(s->name, s->name_len, sizeof(s->name));
+        return slot == 0 || slot >= STATE_LISTENERS ? SLICE("default") : clean(a, name_of(s->name, s->name_len, sizeof(s->name)));
 }
 
 static struct slice mode_text(uint32_t mode) {
@@ -111,7 +126,7 @@ static struct slice reason_text(uint32_t reason) {
 static struct slice route_text(struct companion *c, struct arena *a, uint32_t slot) {
         char buffer[128];
 
-        return arena_dup(a, state_route_text(c->state.map, slot, buffer));
+        return clean(a, state_route_text(c->state.map, slot, buffer));
 }
 
 static void fill(struct companion *c, struct arena *a, struct series *s, uint64_t key) {
@@ -121,22 +136,22 @@ static void fill(struct companion *c, struct arena *a, struct series *s, uint64_
         case FAMILY_REQUESTS:
         case FAMILY_DURATION:
                 s->labels[0] = slice_of(view_decision(k.decision));
-                s->labels[1] = listener_text(c, k.listener);
+                s->labels[1] = listener_text(c, a, k.listener);
                 s->labels[2] = slice_of(view_method(k.method));
-                s->labels[3] = profile_text(c, k.profile, SLICE("default"));
+                s->labels[3] = profile_text(c, a, k.profile, SLICE("default"));
                 s->labels[4] = route_text(c, a, k.route);
                 s->labels[5] = k.family == FAMILY_REQUESTS ? arena_printf(a, "%u", k.status) : SLICE("");
                 break;
         case FAMILY_DENIED:
-                s->labels[0] = listener_text(c, k.listener);
+                s->labels[0] = listener_text(c, a, k.listener);
                 s->labels[1] = mode_text(k.mode);
-                s->labels[2] = profile_text(c, k.profile, SLICE("default"));
+                s->labels[2] = profile_text(c, a, k.profile, SLICE("default"));
                 s->labels[3] = reason_text(k.reason);
                 s->labels[4] = route_text(c, a, k.route);
                 break;
         case FAMILY_THROTTLE:
                 s->labels[0] = mode_text(k.mode);
-                s->labels[1] = profile_text(c, k.profile, SLICE("_anonymous"));
+                s->labels[1] = profile_text(c, a, k.profile, SLICE("_anonymous"));
                 s->labels[2] = reason_text(k.reason);
                 break;
         }
@@ -259,7 +274,7 @@ static int by_listener(const void *a, const void *b) {
         return strcmp(x->name, y->name);
 }
 
-static void listeners_up(struct page *p) {
+static void listeners_up(struct page *p, struct arena *a) {
         const struct listener *sorted[LISTENERS_MAX];
 
         board_refresh(p->c);
@@ -269,7 +284,7 @@ static void listeners_up(struct page *p) {
         qsort(sorted, p->c->n_listeners, sizeof(sorted[0]), by_listener);
         for (size_t i = 0; i < p->c->n_listeners; i++) {
                 strbuf_adds(p->out, "sockguard_listener_up{listener=\"");
-                add_label_text(p->out, slice_of(sorted[i]->name));
+                add_label_text(p->out, clean(a, slice_of(sorted[i]->name)));
                 strbuf_addf(p->out, "\",network=\"%s\",role=\"%s\"} %d\n", sorted[i]->tcp ? "tcp" : "unix", sorted[i]->admin ? "admin" : "main",
                             sorted[i]->state == BOARD_SERVING);
         }
@@ -302,26 +317,37 @@ static void checks(struct page *p, const char *name, const char *help, const sta
                         strbuf_addf(p->out, "%s{result=\"%s\"} %llu\n", name, results[i], (unsigned long long) state_get(&words[i]));
 }
 
-static int by_profile(const void *a, const void *b) {
-        const struct state_profile *x = *(const struct state_profile *const *) a, *y = *(const struct state_profile *const *) b;
+struct gauge {
+        struct slice profile;
+        uint64_t running;
+};
 
-        return slice_cmp(name_of(x->name, x->name_len, sizeof(x->name)), name_of(y->name, y->name_len, sizeof(y->name)));
+static int by_profile(const void *a, const void *b) {
+        return slice_cmp(((const struct gauge *) a)->profile, ((const struct gauge *) b)->profile);
 }
 
 static void inflight(struct page *p, struct arena *a) {
         struct state_map *m = p->c->state.map;
-        const struct state_profile **sorted = arena_new_array(a, const struct state_profile *, STATE_PROFILES);
+        struct gauge *sorted = arena_new_array(a, struct gauge, STATE_PROFILES);
         size_t n = 0;
 
         head(p, "sockguard_inflight_requests", "gauge", "Requests running under a profile's concurrency cap.");
-        for (uint32_t i = 0; i < STATE_PROFILES; i++)
-                if (state_get(&m->profiles[i].admitted) && state_get(&m->profiles[i].name_hash))
-                        sorted[n++] = &m->profiles[i];
+        for (uint32_t i = 0; i < STATE_PROFILES; i++) {
+                const struct state_profile *s = &m->profiles[i];
+
+                if (state_get(&s->admitted) && state_get(&s->name_hash))
+                        sorted[n++] = (struct gauge) { clean(a, name_of(s->name, s->name_len, sizeof(s->name))), lease_count(state_get(&s->inflight)) };
+        }
         qsort(sorted, n, sizeof(sorted[0]), by_profile);
-        for (size_t i = 0; i < n; i++) {
+        for (size_t i = 0; i < n;) {
+                struct slice profile = sorted[i].profile;
+                uint64_t running = 0;
+
+                while (i < n && slice_eq(sorted[i].profile, profile))
+                        running += sorted[i++].running;
                 strbuf_adds(p->out, "sockguard_inflight_requests{profile=\"");
-                add_label_text(p->out, name_of(sorted[i]->name, sorted[i]->name_len, sizeof(sorted[i]->name)));
-                strbuf_addf(p->out, "\"} %u\n", lease_count(state_get(&sorted[i]->inflight)));
+                add_label_text(p->out, profile);
+                strbuf_addf(p->out, "\"} %llu\n", (unsigned long long) running);
         }
 }
 
@@ -358,7 +384,7 @@ void page_render(struct companion *c, bool openmetrics, struct strbuf *out) {
         counters(&p, &a, FAMILY_DENIED, "sockguard_http_denied_requests_total", "Requests that were or, in warn and audit, would have been denied.",
                  denied_labels, 5);
         histograms(&p, &a);
-        listeners_up(&p);
+        listeners_up(&p, &a);
         plain(&p, "sockguard_http_requests_active", "gauge", "Requests running now, this one included.", active(c));
         up(&p, "sockguard_upstream_socket_up", "1 if the watchdog reached the daemon.", &h->watchdog_up);
         checks(&p, "sockguard_upstream_watchdog_checks_total", "Probes of the watchdog.", h->watchdog_checks, "unreachable", "connected");
@@ -368,8 +394,8 @@ void page_render(struct companion *c, bool openmetrics, struct strbuf *out) {
                  throttle_labels, 3);
         inflight(&p, &a);
         reloads(&p);
-        if (state_get(&h->policy_version))
-                plain(&p, "sockguard_policy_version", "gauge", "Generation of the policy in force.", state_get(&h->policy_version));
+        if (c->version)
+                plain(&p, "sockguard_policy_version", "gauge", "Generation of the policy in force.", c->version);
         if (openmetrics)
                 strbuf_adds(out, "# EOF\n");
         arena_free(&a);

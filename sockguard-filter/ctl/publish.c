@@ -50,7 +50,10 @@ static int make_directory(struct companion *c, struct error *e) {
         return 0;
 }
 
-/* Highest generation that a filter may already have mapped. */
+/*
+ * The generation that filters may have mapped: the image's, which only we can write. The state's follows it, and anybody who shares
+ * the state may have put anything there; it counts only when there is no image.
+ */
 static uint64_t newest_generation(struct companion *c) {
         uint64_t newest = state_get(&c->state.map->h.generation);
         struct policy p;
@@ -60,15 +63,13 @@ static uint64_t newest_generation(struct companion *c) {
 
         snprintf(path, sizeof(path), "%s/policy", c->dir);
         fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-        if (fd < 0)
-                return newest;
-        if (policy_image_map(fd, &p, &e) == 0) {
-                if (p.header->generation > newest)
-                        newest = p.header->generation;
+        if (fd >= 0 && policy_image_map(fd, &p, &e) == 0) {
+                newest = p.header->generation;
                 policy_image_unmap(&p);
         }
-        close(fd);
-        return newest;
+        if (fd >= 0)
+                close(fd);
+        return newest < UINT64_MAX / 2 ? newest : 0;
 }
 
 static int open_state(struct companion *c, struct error *e) {
@@ -81,10 +82,19 @@ static int open_state(struct companion *c, struct error *e) {
                 return r;
         }
         if (!adopted && why.text[0])
-                ctl_note(LEVEL_WARN, "shared state was rebuilt", "error", why.text);
+                c->rebuilt = why;
         state_set(&c->state.map->h.draining, 0);
         c->generation = newest_generation(c);
+        /* Taken over with the state, once; from then on it is the companion's own. */
+        if (c->version == 0)
+                c->version = state_get(&c->state.map->h.policy_version);
         return 0;
+}
+
+void publish_note_rebuilt(struct companion *c) {
+        if (c->rebuilt.text[0])
+                ctl_note(LEVEL_WARN, "shared state was rebuilt", "error", c->rebuilt.text);
+        c->rebuilt.text[0] = '\0';
 }
 
 int publish_open(struct companion *c, struct error *e) {
@@ -102,14 +112,19 @@ static const struct opt_limits *limits_of(const struct companion *c, uint32_t i)
         return &(policy_list(&c->policy, c->policy.root->clients.profiles, struct opt_profile) + i)->limits;
 }
 
-static int assign_names(struct companion *c, const struct policy *p, uint64_t generation, struct error *e) {
+/* *ret_slots: of the policy's profiles, in their order. */
+static int assign_names(struct companion *c, const struct policy *p, uint64_t generation, uint16_t ret_slots[STATE_PROFILES], struct error *e) {
         struct state_map *m = c->state.map;
         const struct opt_profile *profiles = policy_list(p, p->root->clients.profiles, struct opt_profile);
         const struct policy_listener *listeners = policy_list(p, p->compiled->listeners, struct policy_listener);
 
-        for (uint32_t i = 0; i < p->root->clients.profiles.n; i++)
-                if (state_profile_assign(m, policy_str(p, profiles[i].name), (uint32_t) generation) < 0)
+        for (uint32_t i = 0; i < p->root->clients.profiles.n; i++) {
+                int slot = i < STATE_PROFILES ? state_profile_assign(m, policy_str(p, profiles[i].name), (uint32_t) generation) : -ENOSPC;
+
+                if (slot < 0)
                         return error_set(e, -ENOSPC, "more than %u profiles", STATE_PROFILES - 1);
+                ret_slots[i] = (uint16_t) slot;
+        }
         for (uint32_t i = 0; i < p->compiled->listeners.n; i++)
                 if (state_listener_assign(m, policy_str(p, listeners[i].name)) < 0)
                         return error_set(e, -ENOSPC, "more listeners than the shared state has room for: remove %s/state and start again", c->dir);
@@ -120,13 +135,12 @@ static int assign_names(struct companion *c, const struct policy *p, uint64_t ge
 static void settle_limits(struct companion *c) {
         struct state_map *m = c->state.map;
         const struct policy *p = &c->policy;
-        const struct opt_profile *profiles = policy_list(p, p->root->clients.profiles, struct opt_profile);
         bool used[STATE_PROFILES] = { false };
         uint32_t now = (uint32_t) state_now_ms();
 
         for (uint32_t i = 0; i < p->root->clients.profiles.n; i++) {
                 const struct opt_limits *l = limits_of(c, i);
-                uint32_t slot = state_profile_slot(m, policy_str(p, profiles[i].name));
+                uint32_t slot = c->profile_slots[i];
                 struct state_profile *s = &m->profiles[slot];
 
                 used[slot] = l->concurrency.n != 0;
@@ -151,6 +165,7 @@ static void settle_limits(struct companion *c) {
 int publish_policy(struct companion *c, const struct work_result *r, struct error *e) {
         struct state_map *m = c->state.map;
         char next[300], path[300];
+        uint16_t slots[STATE_PROFILES];
         struct policy p;
         int fd, k;
 
@@ -168,7 +183,7 @@ int publish_policy(struct companion *c, const struct work_result *r, struct erro
         close(fd);
         if (k < 0)
                 return k;
-        k = assign_names(c, &p, p.header->generation, e);
+        k = assign_names(c, &p, p.header->generation, slots, e);
         if (k == 0 && rename(next, path) < 0)
                 k = error_errno(e, -errno, "cannot rename %s to %s", next, path);
         if (k < 0) {
@@ -181,12 +196,15 @@ int publish_policy(struct companion *c, const struct work_result *r, struct erro
         c->policy = p;
         c->generation = p.header->generation;
         c->summary = *r;
+        memcpy(c->profile_slots, slots, sizeof(c->profile_slots));
 
         /* From here on the next request of every filter runs under it; then the version, so that who reads it gets it. */
         atomic_store_explicit(&m->h.generation, c->generation, memory_order_release);
         settle_limits(c);
-        state_set(&m->h.loaded_ns, clock_ns(CLOCK_REALTIME));
-        state_add(&m->h.policy_version, 1);
+        c->loaded_ns = clock_ns(CLOCK_REALTIME);
+        c->version++;
+        state_set(&m->h.loaded_ns, c->loaded_ns);
+        state_set(&m->h.policy_version, c->version);
         board_fill(c);
         return 0;
 }
@@ -201,8 +219,26 @@ static void count_dead(const struct state_lease *lease, void *arg) {
                 dead_record(c, lease);
 }
 
+/*
+ * Every filter can write everything in the state, and one of them may have been taken over. What is the companion's to say is
+ * said again: then the others look for their policy, their profile and their state where these are.
+ */
+static void reassert(struct companion *c) {
+        struct state_map *m = c->state.map;
+        const struct policy *p = &c->policy;
+        const struct opt_profile *profiles = policy_list(p, p->root->clients.profiles, struct opt_profile);
+
+        state_set(&m->h.retired, 0);
+        state_set(&m->h.draining, c->stopping && c->serve);
+        state_set(&m->h.policy_version, c->version);
+        state_set(&m->h.loaded_ns, c->loaded_ns);
+        if (state_get(&m->h.generation) != c->generation)
+                atomic_store_explicit(&m->h.generation, c->generation, memory_order_release);
+        for (uint32_t i = 0; i < p->root->clients.profiles.n && i < STATE_PROFILES; i++)
+                state_profile_restore(m, c->profile_slots[i], policy_str(p, profiles[i].name));
+}
+
 int publish_rebuild_state(struct companion *c, struct error *e) {
-        uint64_t version = state_get(&c->state.map->h.policy_version);
         int r;
 
         state_set(&c->state.map->h.retired, 1);
@@ -211,13 +247,13 @@ int publish_rebuild_state(struct companion *c, struct error *e) {
         r = open_state(c, e);
         if (r < 0)
                 return r;
-        state_set(&c->state.map->h.policy_version, version);
-        r = assign_names(c, &c->policy, c->generation, e);
+        r = assign_names(c, &c->policy, c->policy.header->generation, c->profile_slots, e);
         if (r < 0)
                 return r;
         atomic_store_explicit(&c->state.map->h.generation, c->policy.header->generation, memory_order_release);
         c->generation = c->policy.header->generation;
         settle_limits(c);
+        reassert(c);
         board_fill(c);
         return 0;
 }
@@ -228,7 +264,7 @@ static bool state_in_place(struct companion *c) {
         char path[300];
 
         snprintf(path, sizeof(path), "%s/state", c->dir);
-        return stat(path, &st) == 0 && st.st_size == (off_t) sizeof(struct state_map) && memcmp(c->state.map->h.magic, STATE_MAGIC, 8) == 0;
+        return stat(path, &st) == 0 && st.st_size == (off_t) sizeof(struct state_map) && state_is_intact(c->state.map);
 }
 
 int publish_tick(struct companion *c) {
@@ -237,9 +273,17 @@ int publish_tick(struct companion *c) {
         static unsigned ticks;
 
         if (state_lost || !state_in_place(c)) {
-                ctl_note(LEVEL_ERROR, "shared state was removed or cut short; rebuilding it", "path", c->dir);
-                return publish_rebuild_state(c, &e);
+                int r;
+
+                ctl_note(LEVEL_ERROR, "shared state was removed, cut short or overwritten; rebuilding it", "path", c->dir);
+                r = publish_rebuild_state(c, &e);
+                if (r < 0)
+                        ctl_note(LEVEL_ERROR, "shared state cannot be rebuilt", "error", e.text);
+                publish_note_rebuilt(c);
+                return r;
         }
+        if (c->policy.base)
+                reassert(c);
         lease_reap(&c->state, count_dead, c);
         if (lease_audit(&c->state, LEASE_COUNTER_GLOBAL) == 1)
                 ctl_note(LEVEL_WARN, "the count of running requests was wrong and has been repaired", NULL, NULL);

@@ -93,7 +93,7 @@ static void applied(struct companion *c) {
         log_str(l, "path", slice_of(c->config_path));
         log_u64(l, "rules", c->summary.rules);
         log_u64(l, "profiles", c->summary.profiles);
-        log_u64(l, "policy_version", state_get(&c->state.map->h.policy_version));
+        log_u64(l, "policy_version", c->version);
         log_end(l);
 }
 

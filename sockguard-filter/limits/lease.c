@@ -12,6 +12,12 @@
  */
 #define SEQ_MASK ((1u << 30) - 1)
 
+/*
+ * Everybody who shares the state can change every word of it. Fair contention is over after a few tries; whoever still finds
+ * another value after so many gives up, and what then is one too many in a count is found by lease_audit().
+ */
+#define TRIES 10000u
+
 struct counter { uint32_t count, slot1, seq; };
 struct holding { enum lease_state state; uint32_t counter, seq; };
 
@@ -71,7 +77,7 @@ static void subtract(struct state_map *m, uint32_t counter, uint32_t slot, uint3
         state_word *word = counter_at(m, counter), *w = holding_at(m, slot, counter);
         uint64_t seen = atomic_load(word), mine = holding_word(LEASE_MINUS, counter, seq);
 
-        for (;;) {
+        for (unsigned i = 0; i < TRIES; i++) {
                 struct counter c = counter_of(seen);
 
                 help(m, counter, c);
@@ -86,7 +92,7 @@ static void subtract(struct state_map *m, uint32_t counter, uint32_t slot, uint3
 static void give_back(struct state_map *m, uint32_t slot, bool global) {
         state_word *w = holding_at(m, slot, global ? LEASE_COUNTER_GLOBAL : 0);
 
-        for (;;) {
+        for (unsigned i = 0; i < TRIES; i++) {
                 uint64_t seen = atomic_load(w);
                 struct holding h = holding_of(seen);
                 uint32_t counter = global ? LEASE_COUNTER_GLOBAL : h.counter, seq;
@@ -265,7 +271,7 @@ bool lease_acquire(struct state *s, uint32_t counter, uint32_t limit, bool alway
 
         atomic_store(w, mine);
         seen = atomic_load(word);
-        for (;;) {
+        for (unsigned i = 0;; i++) {
                 struct counter c = counter_of(seen);
 
                 help(m, counter, c);
@@ -275,7 +281,7 @@ bool lease_acquire(struct state *s, uint32_t counter, uint32_t limit, bool alway
                         seen = atomic_load(word);
                         continue;
                 }
-                if ((c.count >= limit && !always) || c.count >= (1u << 20) - 1) {
+                if ((c.count >= limit && !always) || c.count >= (1u << 20) - 1 || i >= TRIES) {
                         atomic_store(w, holding_word(LEASE_FREE, counter, seq));
                         *ret_count = c.count;
                         return false;

@@ -88,6 +88,10 @@ static int header_check(const struct state_header *h, uint64_t size, struct erro
         return 0;
 }
 
+bool state_is_intact(const struct state_map *m) {
+        return memcmp(m->h.magic, STATE_MAGIC, sizeof(m->h.magic)) == 0 && m->h.layout == STATE_LAYOUT && m->h.checksum == header_checksum(&m->h);
+}
+
 static bool same_boot(const struct state_header *h) {
         uint8_t boot[16];
 
@@ -421,6 +425,11 @@ int state_profile_assign(struct state_map *m, struct slice name, uint32_t genera
                 return -ENOSPC;
         m->profiles[slot].last_used = generation;
         return (int) slot;
+}
+
+void state_profile_restore(struct state_map *m, uint32_t slot, struct slice name) {
+        if (!slot_is(slot_at(NAMES(m, profiles), slot), NAME_ROOM(state_profile), name, state_hash(name)))
+                name_write(NAMES(m, profiles), slot, NAME_ROOM(state_profile), name);
 }
 
 int state_listener_assign(struct state_map *m, struct slice name) {

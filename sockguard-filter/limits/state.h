@@ -192,6 +192,15 @@ void state_refresh(struct state *s);
  */
 int state_create(const char *dir, mode_t mode, struct state *ret, bool *ret_adopted, struct error *e);
 
+/* Is the header what state_create() wrote? For the owner of a mapping that others may write. */
+bool state_is_intact(const struct state_map *m);
+
+/*
+ * Puts a profile's name back into the slot it was given, should somebody have changed it: others find their limits by it. What it
+ * counts stays.
+ */
+void state_profile_restore(struct state_map *m, uint32_t slot, struct slice name);
+
 /* The generation in force, one relaxed load; 0 without state. */
 static inline uint64_t state_generation(const struct state *s) {
         return s && s->map ? atomic_load_explicit(&s->map->h.generation, memory_order_acquire) : 0;

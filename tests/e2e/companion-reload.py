@@ -277,6 +277,8 @@ def main():
     # A reader that cannot keep up loses records, never a request: those that came are looked at.
     check("no record speaks of two policies", records.bad == [] and records.n > 0, (records.bad[:3], records.n))
     check("the companion's memory and descriptors stay what they were", len(sizes) == 3 and sizes[2][0] <= sizes[0][0] + 600 and sizes[2][1] <= sizes[0][1] + 2, sizes)
+    check("... and every request was counted in the state that all share", status.returncode == 0 and
+          sum(json.loads(status.stdout)["requests"].values()) >= sum(counts.values()), status.stdout[:600])
     check("... and no place is held by anybody", status.returncode == 0 and json.loads(status.stdout)["active"] == 0, status.stdout + status.stderr)
     standin.stdin.close()
     standin.wait(10)

@@ -256,7 +256,7 @@ def test_damage(up):
         s = keep_alive(c.sock)
         check("a connection is open", ask(s) == 200)
         os.truncate(state, 100)
-        c.wait_log("shared state was removed or cut short; rebuilding it")
+        c.wait_log("shared state was removed, cut short or overwritten; rebuilding it")
         time.sleep(0.3)
         check("the companion survives a state file cut short under it", c.proc.poll() is None)
         check("new filters have a whole state again", c.get("/_ping").status == 200)
