@@ -10,6 +10,7 @@ EXTRA_DIST += \
 	tests/e2e/attacks-swarm.py \
 	tests/e2e/attacks-uploads.py \
 	tests/e2e/audited.py \
+	tests/e2e/companion-faults.py \
 	tests/e2e/companion-records.py \
 	tests/e2e/companion-reload.py \
 	tests/e2e/companion-watch.py \
@@ -25,7 +26,7 @@ EXTRA_DIST += \
 	tests/e2e/tenancy.py \
 	tests/e2e/tenants.py \
 	tests/run \
-	tests/unit/check.h tests/e2e/companion-faults.py
+	tests/unit/check.h
 noinst_PROGRAMS += tests/bench/list-filter
 tests_bench_list_filter_SOURCES = tests/bench/list-filter.c tests/unit/tenants.h
 tests_bench_list_filter_CPPFLAGS = $(AM_CPPFLAGS) $(CJSON_CFLAGS)
