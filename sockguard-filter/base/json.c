@@ -161,41 +161,29 @@ static bool names_equal(const char *a, const char *b, const char *end, bool fold
         return *a == *b;
 }
 
-static int by_hash(const void *a, const void *b) {
-        uint32_t x = ((const struct name_entry *) a)->hash, y = ((const struct name_entry *) b)->hash;
+/* Heapsort: lets what stands at `root` sink to its place. */
+static void sift(struct name_entry *e, size_t root, size_t n) {
+        struct name_entry t = e[root];
 
-        return (x > y) - (x < y);
+        for (size_t child; (child = 2 * root + 1) < n; root = child) {
+                child += child + 1 < n && e[child].hash < e[child + 1].hash;
+                if (t.hash >= e[child].hash)
+                        break;
+                e[root] = e[child];
+        }
+        e[root] = t;
 }
 
-/* In place and O(n log n) whatever the input; qsort() may allocate, or be quadratic. */
+/* By hash, in place and O(n log n) whatever the input; qsort() may allocate, or be quadratic. */
 static void sort_names(struct name_entry *e, size_t n) {
-        for (size_t start = n / 2; start-- > 0;) {
-                for (size_t root = start, child; (child = 2 * root + 1) < n; root = child) {
-                        struct name_entry t = e[root];
-
-                        if (child + 1 < n && by_hash(&e[child], &e[child + 1]) < 0)
-                                child++;
-                        if (by_hash(&t, &e[child]) >= 0)
-                                break;
-                        e[root] = e[child];
-                        e[child] = t;
-                }
-        }
+        for (size_t root = n / 2; root-- > 0;)
+                sift(e, root, n);
         for (size_t last = n; last-- > 1;) {
                 struct name_entry top = e[0];
 
                 e[0] = e[last];
                 e[last] = top;
-                for (size_t root = 0, child; (child = 2 * root + 1) < last; root = child) {
-                        struct name_entry t = e[root];
-
-                        if (child + 1 < last && by_hash(&e[child], &e[child + 1]) < 0)
-                                child++;
-                        if (by_hash(&t, &e[child]) >= 0)
-                                break;
-                        e[root] = e[child];
-                        e[child] = t;
-                }
+                sift(e, 0, last);
         }
 }
 

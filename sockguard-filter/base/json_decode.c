@@ -118,190 +118,136 @@ static struct slice take_name(struct decoder *d, const char **p) {
         return s;
 }
 
-static struct slice take_text(struct decoder *d, const char **p) {
-        const char *from = *p;
+/* What a quoted text says; a copy of it counts. */
+static struct slice decoded(struct decoder *d, struct slice quoted) {
         size_t before = d->arena->used, spent;
-        struct slice s;
+        struct slice s = json_name(quoted, d->arena);
 
-        *p = json_skip_string(*p, d->end);
-        s = json_name(slice_make(from, (size_t) (*p - from)), d->arena);
         spent = d->arena->used - before; /* 0 for a view */
         d->budget -= spent < d->budget ? spent : d->budget;
         return s;
+}
+
+static struct slice take_text(struct decoder *d, const char **p) {
+        const char *from = *p;
+
+        *p = json_skip_string(*p, d->end);
+        return decoded(d, slice_make(from, (size_t) (*p - from)));
 }
 
 static void skip(struct decoder *d, const char **p) {
         *p = json_skip_value(*p, d->end);
 }
 
-static int decode_strings(struct decoder *d, const char **p, struct json_strings *ret) {
-        struct json_strings list = { .set = true };
-
+/*
+ * A list or map of a known member starts at p. 1: p is still at its bracket, and it has *ret_n elements; 0: it is null,
+ * and p is behind that; -EBADMSG.
+ */
+static int begin(struct decoder *d, const char **p, char bracket, const char *wanted, size_t *ret_n) {
+        *ret_n = 0;
         if (is_null(*p)) {
-                *ret = (struct json_strings){ 0 };
                 skip(d, p);
                 return 0;
         }
-        if (**p != '[')
-                return wrong(d, "array of strings");
-        list.at = take(d, count(*p, d->end), sizeof(*list.at));
-        if (!list.at)
-                return wrong(d, "fewer elements");
-        if (enter(d, p)) {
-                do {
-                        if (**p == '"') {
-                                list.at[list.n++] = take_text(d, p);
-                        } else if (is_null(*p)) {
-                                list.at[list.n++] = SLICE("");
-                                skip(d, p);
-                        } else {
-                                return within_index(d, list.n, wrong(d, "string"));
-                        }
-                } while (another(d, p));
+        if (**p != bracket)
+                return wrong(d, wanted);
+        *ret_n = count(*p, d->end);
+        return 1;
+}
+
+/* The same for an array, with room for its elements. */
+static int begin_array(struct decoder *d, const char **p, const char *wanted, size_t size, void *ret_at) {
+        size_t n;
+        void *at = NULL;
+        int r = begin(d, p, '[', wanted, &n);
+
+        if (r > 0) {
+                at = take(d, n, size);
+                if (!at)
+                        return wrong(d, "fewer elements");
+        }
+        if (r >= 0)
+                memcpy(ret_at, &at, sizeof(at));
+        return r;
+}
+
+/* The same for an object, with room for names and values. */
+static int begin_map(struct decoder *d, const char **p, const char *wanted, size_t size, struct slice **ret_names,
+                     void *ret_values) {
+        size_t n;
+        void *values = NULL;
+        int r = begin(d, p, '{', wanted, &n);
+
+        if (r > 0) {
+                *ret_names = take(d, n, sizeof(**ret_names));
+                values = *ret_names ? take(d, n, size) : NULL;
+                if (!values)
+                        return wrong(d, "fewer members");
+        }
+        if (r >= 0)
+                memcpy(ret_values, &values, sizeof(values));
+        return r;
+}
+
+static int decode_strings(struct decoder *d, const char **p, struct json_strings *ret) {
+        struct json_strings list = { 0 };
+        int r = begin_array(d, p, "array of strings", sizeof(*list.at), &list.at);
+
+        if (r < 0)
+                return r;
+        list.set = r > 0;
+        for (bool more = list.set && enter(d, p); more; more = another(d, p), list.n++) {
+                if (**p == '"') {
+                        list.at[list.n] = take_text(d, p);
+                } else if (is_null(*p)) {
+                        list.at[list.n] = SLICE("");
+                        skip(d, p);
+                } else {
+                        return within_index(d, list.n, wrong(d, "string"));
+                }
         }
         *ret = list;
         return 0;
 }
 
 static int decode_string_lists(struct decoder *d, const char **p, struct json_string_lists *ret) {
-        struct json_string_lists lists = { .set = true };
-        int r;
+        struct json_string_lists lists = { 0 };
+        int r = begin_array(d, p, "array of arrays of strings", sizeof(*lists.at), &lists.at);
 
-        if (is_null(*p)) {
-                *ret = (struct json_string_lists){ 0 };
-                skip(d, p);
-                return 0;
-        }
-        if (**p != '[')
-                return wrong(d, "array of arrays of strings");
-        lists.at = take(d, count(*p, d->end), sizeof(*lists.at));
-        if (!lists.at)
-                return wrong(d, "fewer elements");
-        if (enter(d, p)) {
-                do {
-                        r = decode_strings(d, p, &lists.at[lists.n]);
-                        if (r < 0)
-                                return within_index(d, lists.n, r);
-                        lists.n++;
-                } while (another(d, p));
+        if (r < 0)
+                return r;
+        lists.set = r > 0;
+        for (bool more = lists.set && enter(d, p); more; more = another(d, p), lists.n++) {
+                r = decode_strings(d, p, &lists.at[lists.n]);
+                if (r < 0)
+                        return within_index(d, lists.n, r);
         }
         *ret = lists;
         return 0;
 }
 
 static int decode_string_map(struct decoder *d, const char **p, struct json_string_map *ret) {
-        struct json_string_map map = { .set = true };
-        size_t n;
+        struct json_string_map map = { 0 };
+        int r = begin_map(d, p, "object of strings", sizeof(*map.values), &map.names, &map.values);
 
-        if (is_null(*p)) {
-                *ret = (struct json_string_map){ 0 };
-                skip(d, p);
-                return 0;
-        }
-        if (**p != '{')
-                return wrong(d, "object of strings");
-        n = count(*p, d->end);
-        map.names = take(d, n, sizeof(*map.names));
-        map.values = map.names ? take(d, n, sizeof(*map.values)) : NULL;
-        if (!map.values)
-                return wrong(d, "fewer members");
-        if (enter(d, p)) {
-                do {
-                        struct slice name = take_name(d, p);
-
-                        map.names[map.n] = json_name(name, d->arena);
-                        if (**p == '"')
-                                map.values[map.n] = take_text(d, p);
-                        else if (is_null(*p))
-                                skip(d, p);
-                        else
-                                return within(d, map.names[map.n], wrong(d, "string"));
-                        map.n++;
-                } while (another(d, p));
+        if (r < 0)
+                return r;
+        map.set = r > 0;
+        for (bool more = map.set && enter(d, p); more; more = another(d, p), map.n++) {
+                map.names[map.n] = decoded(d, take_name(d, p));
+                if (**p == '"')
+                        map.values[map.n] = take_text(d, p);
+                else if (is_null(*p))
+                        skip(d, p);
+                else
+                        return within(d, map.names[map.n], wrong(d, "string"));
         }
         *ret = map;
         return 0;
 }
 
-static int decode_struct_map(struct decoder *d, const char **p, const struct json_field *f,
-                             struct json_struct_map *ret) {
-        struct json_struct_map map = { .set = true };
-        size_t n;
-        int r;
-
-        if (is_null(*p)) {
-                *ret = (struct json_struct_map){ 0 };
-                skip(d, p);
-                return 0;
-        }
-        if (**p != '{')
-                return wrong(d, "object");
-        n = count(*p, d->end);
-        map.names = take(d, n, sizeof(*map.names));
-        map.values = map.names ? take(d, n, sizeof(*map.values)) : NULL;
-        if (!map.values)
-                return wrong(d, "fewer members");
-        if (enter(d, p)) {
-                do {
-                        struct slice name = take_name(d, p);
-
-                        map.names[map.n] = json_name(name, d->arena);
-                        if (is_null(*p)) {
-                                skip(d, p);
-                        } else {
-                                map.values[map.n] = take(d, 1, f->size);
-                                if (!map.values[map.n])
-                                        return wrong(d, "fewer members");
-                                r = decode_object(d, p, f->fields, f->n_fields, map.values[map.n]);
-                                if (r < 0)
-                                        return within(d, map.names[map.n], r);
-                        }
-                        map.n++;
-                } while (another(d, p));
-        }
-        *ret = map;
-        return 0;
-}
-
-static int decode_structs(struct decoder *d, const char **p, const struct json_field *f, struct json_list *ret) {
-        struct json_list list = { .set = true };
-        int r;
-
-        if (is_null(*p)) {
-                *ret = (struct json_list){ 0 };
-                skip(d, p);
-                return 0;
-        }
-        if (**p != '[')
-                return wrong(d, "array of objects");
-        list.at = take(d, count(*p, d->end), f->size);
-        if (!list.at)
-                return wrong(d, "fewer elements");
-        if (enter(d, p)) {
-                do {
-                        if (is_null(*p)) {
-                                skip(d, p);
-                        } else {
-                                r = decode_object(d, p, f->fields, f->n_fields, (char *) list.at + list.n * f->size);
-                                if (r < 0)
-                                        return within_index(d, list.n, r);
-                        }
-                        list.n++;
-                } while (another(d, p));
-        }
-        *ret = list;
-        return 0;
-}
-
-/* The number that starts at p; p moves behind it. False when it is none or does not fit. */
-static bool take_int(struct decoder *d, const char **p, bool is_signed, void *ret) {
-        struct json_value v = json_value_at(*p, d->end);
-
-        *p += v.text.len;
-        return (is_signed ? json_int64(v, ret) : json_uint64(v, ret)) == 0;
-}
-
-static int decode_opt_struct(struct decoder *d, const char **p, const struct json_field *f, char *at) {
+/* A pointer to a structure; null makes it NULL. */
+static int decode_opt_struct(struct decoder *d, const char **p, const struct json_field *f, void *at) {
         void *inner = NULL;
         int r;
 
@@ -317,6 +263,52 @@ static int decode_opt_struct(struct decoder *d, const char **p, const struct jso
         }
         memcpy(at, &inner, sizeof(inner));
         return 0;
+}
+
+static int decode_struct_map(struct decoder *d, const char **p, const struct json_field *f,
+                             struct json_struct_map *ret) {
+        struct json_struct_map map = { 0 };
+        int r = begin_map(d, p, "object", sizeof(*map.values), &map.names, &map.values);
+
+        if (r < 0)
+                return r;
+        map.set = r > 0;
+        for (bool more = map.set && enter(d, p); more; more = another(d, p), map.n++) {
+                map.names[map.n] = decoded(d, take_name(d, p));
+                r = decode_opt_struct(d, p, f, &map.values[map.n]);
+                if (r < 0)
+                        return within(d, map.names[map.n], r);
+        }
+        *ret = map;
+        return 0;
+}
+
+static int decode_structs(struct decoder *d, const char **p, const struct json_field *f, struct json_list *ret) {
+        struct json_list list = { 0 };
+        int r = begin_array(d, p, "array of objects", f->size, &list.at);
+
+        if (r < 0)
+                return r;
+        list.set = r > 0;
+        for (bool more = list.set && enter(d, p); more; more = another(d, p), list.n++) {
+                if (is_null(*p)) {
+                        skip(d, p);
+                        continue;
+                }
+                r = decode_object(d, p, f->fields, f->n_fields, (char *) list.at + list.n * f->size);
+                if (r < 0)
+                        return within_index(d, list.n, r);
+        }
+        *ret = list;
+        return 0;
+}
+
+/* The number that starts at p; p moves behind it. False when it is none or does not fit. */
+static bool take_int(struct decoder *d, const char **p, bool is_signed, void *ret) {
+        struct json_value v = json_value_at(*p, d->end);
+
+        *p += v.text.len;
+        return (is_signed ? json_int64(v, ret) : json_uint64(v, ret)) == 0;
 }
 
 /* p is at the value. The kinds for which null means "leave it" come to nothing here when it is null. */

@@ -252,6 +252,11 @@ static bool check_namespace_sharing(const struct inspect_input *in, const struct
 
 /* ---- what no option opens, or one option does ---- */
 
+/* What a denial shows of a list: nothing, or its first element. */
+static struct slice first_of(const struct json_strings *list) {
+        return list->n ? list->at[0] : SLICE("");
+}
+
 static bool check_host_surface(const struct inspect_input *in, const struct container_create *c,
                                struct inspect_result *r) {
         const struct opt_container_create *o = &in->options->container_create;
@@ -259,25 +264,30 @@ static bool check_host_surface(const struct inspect_input *in, const struct cont
         struct slice runtime = unicode_trim(h->runtime);
         const struct {
                 bool denied;
-                const char *pointer, *option, *what;
+                const char *pointer;
+                struct slice value;
+                const char *option, *what;
         } rows[] = {
-                { h->sysctls.n && !o->allow_sysctls, "/HostConfig/Sysctls", OPTION("allow_sysctls"),
-                  "kernel parameters" },
-                { h->volumes_from.n, "/HostConfig/VolumesFrom", NULL, "volumes of other containers" },
-                { inspect_is_host(h->uts_mode), "/HostConfig/UTSMode", NULL, "the host's UTS namespace" },
-                { !inspect_is_blank(h->cgroup_parent), "/HostConfig/CgroupParent", NULL, "a parent cgroup" },
-                { h->group_add.n, "/HostConfig/GroupAdd", NULL, "additional groups" },
-                { h->extra_hosts.n, "/HostConfig/ExtraHosts", NULL, "additional host names" },
-                { runtime.len && !inspect_list_has(in, o->allowed_runtimes, runtime), "/HostConfig/Runtime",
+                { h->sysctls.n && !o->allow_sysctls, "/HostConfig/Sysctls",
+                  h->sysctls.n ? h->sysctls.names[0] : SLICE(""), OPTION("allow_sysctls"), "kernel parameters" },
+                { h->volumes_from.n, "/HostConfig/VolumesFrom", first_of(&h->volumes_from), NULL,
+                  "volumes of other containers" },
+                { inspect_is_host(h->uts_mode), "/HostConfig/UTSMode", h->uts_mode, NULL, "the host's UTS namespace" },
+                { !inspect_is_blank(h->cgroup_parent), "/HostConfig/CgroupParent", h->cgroup_parent, NULL,
+                  "a parent cgroup" },
+                { h->group_add.n, "/HostConfig/GroupAdd", first_of(&h->group_add), NULL, "additional groups" },
+                { h->extra_hosts.n, "/HostConfig/ExtraHosts", first_of(&h->extra_hosts), NULL,
+                  "additional host names" },
+                { runtime.len && !inspect_list_has(in, o->allowed_runtimes, runtime), "/HostConfig/Runtime", runtime,
                   OPTION("allowed_runtimes"), "this runtime" },
-                { h->links.n && !in->options->network.allow_endpoint_config, "/HostConfig/Links",
+                { h->links.n && !in->options->network.allow_endpoint_config, "/HostConfig/Links", first_of(&h->links),
                   "request_body.network.allow_endpoint_config", "links" },
         };
 
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
                 if (rows[i].denied) {
-                        inspect_deny(in, r, rows[i].pointer, rows[i].pointer == rows[6].pointer ? runtime : SLICE(""),
-                                     rows[i].option, "%s: not allowed", rows[i].what);
+                        inspect_deny(in, r, rows[i].pointer, rows[i].value, rows[i].option, "%s: not allowed",
+                                     rows[i].what);
                         return false;
                 }
         return true;

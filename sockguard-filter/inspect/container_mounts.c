@@ -218,29 +218,33 @@ bool check_devices(const struct inspect_input *in, const struct container_create
         return true;
 }
 
-/* Is `capability` (trimmed, lower case) in the entry's set? */
+/* Trims and lowers the words of a request, once: every entry is compared with them. */
+static void canonicalise(const struct inspect_input *in, const struct json_string_lists *sets) {
+        for (size_t i = 0; i < sets->n; i++)
+                for (size_t j = 0; j < sets->at[i].n; j++)
+                        sets->at[i].at[j] = unicode_lower(in->arena, unicode_trim(sets->at[i].at[j]));
+}
+
+/* Is `capability` in the entry's set? */
 static bool set_has(const struct inspect_input *in, struct plist set, struct slice capability) {
         const struct pstr *members = policy_list(in->policy, set, struct pstr);
 
         for (uint32_t i = 0; i < set.n; i++)
-                if (slice_eq(unicode_lower(in->arena, unicode_trim(policy_str(in->policy, members[i]))), capability))
+                if (slice_eq(policy_str(in->policy, members[i]), capability))
                         return true;
         return false;
 }
 
 static bool is_subset(const struct inspect_input *in, const struct json_strings *wanted, struct plist set) {
-        for (size_t i = 0; i < wanted->n; i++) {
-                struct slice capability = unicode_lower(in->arena, unicode_trim(wanted->at[i]));
-
-                if (capability.len && !set_has(in, set, capability))
+        for (size_t i = 0; i < wanted->n; i++)
+                if (wanted->at[i].len && !set_has(in, set, wanted->at[i]))
                         return false;
-        }
         return true;
 }
 
 static bool is_empty_set(const struct json_strings *set) {
         for (size_t i = 0; i < set->n; i++)
-                if (!inspect_is_blank(set->at[i]))
+                if (set->at[i].len)
                         return false;
         return true;
 }
@@ -248,7 +252,7 @@ static bool is_empty_set(const struct json_strings *set) {
 static bool request_matches(const struct inspect_input *in, const struct device_request *d, struct slice driver,
                             const struct opt_device_request *e) {
         const struct plist *sets = policy_list(in->policy, e->allowed_capabilities, struct plist);
-        struct slice entry = unicode_lower(in->arena, unicode_trim(policy_str(in->policy, e->driver)));
+        struct slice entry = policy_str(in->policy, e->driver); /* as canonical as the request's */
 
         if (entry.len == 0 || !slice_eq(driver, entry))
                 return false;
@@ -287,6 +291,7 @@ bool check_device_requests(const struct inspect_input *in, const struct containe
                 struct slice driver = unicode_lower(in->arena, unicode_trim(requests[i].driver));
                 bool matched = false;
 
+                canonicalise(in, &requests[i].capabilities);
                 for (uint32_t j = 0;
                      j < o->allowed_device_requests.n && driver.len && requests[i].count >= -1 && !matched; j++)
                         matched = request_matches(in, &requests[i], driver, &entries[j]);

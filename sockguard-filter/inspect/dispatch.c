@@ -337,8 +337,9 @@ enum stage_result stage_inspect(struct exchange *x) {
                 .resolves_within = daemon_is_local(x->policy) ? inspect_resolves_within : inspect_resolves_nowhere,
         };
 
-        /* What needs no body. Mutation comes before the inspector even where it only complains about the body. */
-        if (row->precheck) {
+        /* What needs no body. Mutation comes before the inspector, prechecks included, and complains about the body
+         * first. */
+        if (row->precheck && surface == MUTATE_NOTHING) {
                 row->precheck(&in, &r);
                 if (r.outcome != INSPECT_PASS)
                         return refuse(x, &r);

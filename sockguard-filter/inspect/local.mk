@@ -13,7 +13,11 @@ libcore_a_SOURCES += \
 	sockguard-filter/inspect/update.c
 
 CHECK_INSPECT = libconfig.a libcore.a $(YAML_LIBS) $(CJSON_LIBS) $(SECCOMP_LIBS) $(GNUTLS_LIBS)
-check_PROGRAMS += tests/unit/test-container tests/unit/test-guard tests/unit/test-mutation
+check_PROGRAMS += tests/unit/test-body-types tests/unit/test-container tests/unit/test-create-steps tests/unit/test-guard tests/unit/test-mutation
+tests_unit_test_create_steps_SOURCES = tests/unit/test-create-steps.c tests/unit/check.h tests/unit/inspect.h
+tests_unit_test_create_steps_LDADD = $(CHECK_INSPECT)
+tests_unit_test_body_types_SOURCES = tests/unit/test-body-types.c tests/unit/check.h tests/unit/inspect.h
+tests_unit_test_body_types_LDADD = $(CHECK_INSPECT)
 tests_unit_test_guard_SOURCES = tests/unit/test-guard.c tests/unit/check.h tests/unit/inspect.h
 tests_unit_test_guard_LDADD = $(CHECK_INSPECT)
 tests_unit_test_container_SOURCES = tests/unit/test-container.c tests/unit/check.h tests/unit/inspect.h
