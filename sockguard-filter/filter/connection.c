@@ -26,8 +26,11 @@ static void on_stop(int signal_number) {
         (void) alarm(30);
 }
 
+/* While a pool's member waits for its connection an alarm only interrupts (pool_wait). It may still be set when one has come. */
 static void on_alarm(int signal_number) {
         (void) signal_number;
+        if (!connection_signals.stopping)
+                return;
         connection_signals.expired = 1;
         (void) alarm(1); /* in case the flag was set between a look at it and the wait */
 }
@@ -52,6 +55,12 @@ static ssize_t receive_idle(struct connection *c, uint64_t limit) {
         n = wire_receive(&c->client, WIRE_BLOCK, limit);
         connection_signals.idle = 0;
         return n;
+}
+
+void connection_settle(struct connection *c) {
+        if (c->settle)
+                c->settle();
+        c->settle = NULL;
 }
 
 /* ---- ends ---- */
@@ -203,7 +212,10 @@ static size_t read_head(struct connection *c, struct http_head *head, uint64_t *
                 } else {
                         if (state_draining(&c->state))
                                 return 0;
-                        n = receive_idle(c, c->requests == 0 ? time_left(deadline) : IDLE_NS);
+                        /* The first request is mostly there before we are. */
+                        n = c->requests == 0 ? wire_fill(w, WIRE_BLOCK) : -EAGAIN;
+                        if (n == -EAGAIN)
+                                n = receive_idle(c, c->requests == 0 ? time_left(deadline) : IDLE_NS);
                         if (n == -EINTR && !connection_signals.expired)
                                 continue;
                 }
@@ -356,6 +368,7 @@ static bool serve_one(struct connection *c) {
         else
                 serve_exchange(c);
 
+        connection_settle(c);
         if (!c->close && !c->request_body.end && !drain(c))
                 c->close = true;
         wire_unpin(&c->client);

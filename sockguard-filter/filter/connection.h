@@ -46,6 +46,7 @@ struct connection {
         struct strbuf body;          /* memory of a buffered body */
         struct strbuf out;           /* heads and answers on their way out */
         uint64_t requests;           /* heads that were parsed */
+        void (*settle)(void);        /* NULL: nothing to settle (connection_settle) */
         bool close;                  /* the connection ends after the answer in hand */
         bool dry_run;                /* nothing is ever dialled; the verdicts are printed */
         bool denied;                 /* --dry-run: some request was not allowed */
@@ -61,6 +62,9 @@ struct connection {
  * listener and the upstream's endpoints.
  */
 void connection_serve(struct connection *c);
+
+/* Called when the first answer has left, or is long in coming: what was put off to be quick is done now, once (pool_settle). */
+void connection_settle(struct connection *c);
 
 /* Sends 100 Continue if the client waits for it. Called by whoever reads the first byte of a body. 0 or negative errno. */
 int connection_continue(struct connection *c);

@@ -166,6 +166,13 @@ int endpoints_open(struct endpoint_set *e, const struct policy *p, struct state_
         return 0;
 }
 
+bool endpoints_all_local(const struct policy *p) {
+        for (unsigned i = 0; i < p->compiled->endpoints.n; i++)
+                if (configured(p, i)->kind != ENDPOINT_UNIX)
+                        return false;
+        return true;
+}
+
 void endpoints_close(struct endpoint_set *e) {
         if (e->dialler >= 0)
                 close(e->dialler);

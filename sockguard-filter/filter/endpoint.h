@@ -40,6 +40,9 @@ struct endpoint_set {
  */
 int endpoints_open(struct endpoint_set *e, const struct policy *p, struct state_map *shared, struct error *err);
 
+/* Are all endpoints of `p` unix sockets? Then what endpoints_open() finds may be inherited: there is no name whose address may change. */
+bool endpoints_all_local(const struct policy *p);
+
 /* Closes the channel, so that the dialler ends once its streams have. */
 void endpoints_close(struct endpoint_set *e);
 

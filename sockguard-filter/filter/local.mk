@@ -19,6 +19,7 @@ libcore_a_SOURCES += \
 	sockguard-filter/filter/source.c sockguard-filter/filter/source.h \
 	sockguard-filter/filter/stages.c \
 	sockguard-filter/filter/upstream.c sockguard-filter/filter/upstream.h \
+	sockguard-filter/filter/warm.c sockguard-filter/filter/warm.h \
 	sockguard-filter/filter/wire.c sockguard-filter/filter/wire.h
 
 # The programs are in bin/ of the build directory: sockguard-filter/ is where the objects are.

@@ -121,11 +121,11 @@ int connection_lookup(struct connection *c, struct slice path_and_query, size_t 
         for (int attempt = 0;; attempt++) {
                 bool reused, answered = false;
 
-                r = upstream_open(&c->up, attempt > 0, deadline, &e);
+                r = upstream_open(&c->up, attempt > 0 ? UPSTREAM_FRESH : UPSTREAM_KEPT, deadline, &e);
                 if (r < 0)
                         return r;
-                reused = c->up.used;
-                c->up.used = true;
+                reused = c->up.kept;
+                c->up.kept = true;
                 *ret = (struct lookup) { 0 };
                 r = ask(c, strbuf_view(&request), limit, deadline, &head, ret, &answered);
                 wire_unpin(&c->up.wire);

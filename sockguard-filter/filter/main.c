@@ -15,8 +15,10 @@
 #include "filter/connection.h"
 #include "filter/pool.h"
 #include "filter/privilege.h"
+#include "filter/warm.h"
 #include "identity/certificate.h"
 #include "identity/peer.h"
+#include "telemetry/trace.h"
 #include "tls/handover.h"
 
 /*
@@ -239,16 +241,35 @@ static int prepare(struct connection *c, const struct options *o, const char *fd
         return telemetry_open(&c->telemetry, c->source.loaded ? &c->source.policy : NULL, client, n_client, e);
 }
 
+/* What a pool's members would all find out, each for itself: where the state is, and where the daemon is. */
+static void prepare_for_all(struct connection *c, const struct options *o) {
+        struct error e;
+
+        if (c->state.map)
+                state_refresh(&c->state);
+        else
+                attach_state(c, o);
+        if (c->state.lock_fd >= 0)
+                (void) close(c->state.lock_fd); /* whoever holds a lease has the file open for himself */
+        c->state.lock_fd = -1;
+        if (c->source.loaded && c->up.set.n == 0 && endpoints_all_local(&c->source.policy))
+                (void) endpoints_open(&c->up.set, &c->source.policy, NULL, &e); /* members see the failure, and tell */
+}
+
 /* What every process does for itself, and then the end of its privileges. */
 static int enter(struct connection *c, const struct options *o, struct error *e) {
         int r;
 
-        attach_state(c, o);
-        if (c->source.loaded) {
+        if (c->state.map)
+                (void) state_attach_forked(&c->state, e);
+        else
+                attach_state(c, o);
+        if (c->source.loaded && c->up.set.n == 0) {
                 r = endpoints_open(&c->up.set, &c->source.policy, c->state.map, e);
                 if (r < 0)
                         return r;
         }
+        c->up.set.shared = c->state.map;
         return privilege_drop(c->source.loaded ? &c->source.policy : NULL, e);
 }
 
@@ -296,10 +317,19 @@ struct pool_context {
 /* The daemon connection was dialled beforehand; if the daemon has closed it since, it is dialled again. */
 static void tend(void *arg) {
         struct connection *c = arg;
-        struct error e;
 
         if (c->source.loaded)
-                (void) upstream_open(&c->up, false, NSEC_NEVER, &e);
+                upstream_ready(&c->up);
+}
+
+/* Whatever the first request would otherwise wait for. */
+static void get_ready(struct connection *c) {
+        char byte;
+
+        tend(c);
+        warm_up(c);
+        trace_random(&byte, 1); /* fetches a store of them */
+        c->settle = pool_settle;
 }
 
 /* A member behind TLS: its terminator is asked for before the sandbox closes; without the keeper of the key the pool is at its end. */
@@ -320,7 +350,7 @@ static int serve_handed_over(struct connection *c, const struct options *o, int 
         r = enter(c, o, &e);
         if (r < 0)
                 return complain(c, &e);
-        tend(c);
+        get_ready(c);
         r = pool_wait_handover(channel, tend, c, record, sizeof(record), &len, &plain);
         if (r < 0)
                 return EXIT_SUCCESS; /* refused, and recorded there */
@@ -344,7 +374,7 @@ static int serve_accepted(struct connection *c, const struct options *o) {
         r = enter(c, o, &e);
         if (r < 0)
                 return complain(c, &e);
-        tend(c);
+        get_ready(c);
         fd = pool_wait(LISTEN_FD, tend, c);
         if (fd < 0) {
                 (void) error_errno(&e, fd, "cannot accept a connection");
@@ -365,6 +395,7 @@ static void pool_prepare(void *arg) {
         struct pool_context *p = arg;
 
         (void) policy_source_refresh(&p->c->source, NULL);
+        prepare_for_all(p->c, p->o);
 }
 
 static void pool_report(void *arg, const char *what, long number) {

@@ -272,28 +272,18 @@ int pool_run(const struct pool_config *config, int listen_fd) {
 
 /* ---- a member ---- */
 
-static void on_tend(int number) {
-        (void) number;
-}
-
-/* From here on a member is idle, and SIGALRM interrupts its waiting. 0 or negative errno. */
-static int begin_waiting(void) {
-        struct sigaction tending = { .sa_handler = on_tend }; /* no SA_RESTART: accept returns */
-
-        if (sigaction(SIGALRM, &tending, NULL) < 0)
-                return -errno;
+/* From here on a member is idle: SIGALRM interrupts its waiting, SIGTERM ends it. */
+static void begin_waiting(void) {
         if (pool.self)
                 atomic_store(&pool.self->state, MEMBER_IDLE);
         connection_signals.idle = 1;
         if (connection_signals.stopping)
                 _exit(0);
-        return 0;
 }
 
-/* There is a connection: this member is ready no more. */
+/* There is a connection: this member is ready no more. What can wait until its first answer is in pool_settle(). */
 static void end_waiting(void) {
         connection_signals.idle = 0;
-        (void) alarm(0);
         if (pool.self) {
                 int32_t ready;
 
@@ -305,17 +295,19 @@ static void end_waiting(void) {
                         if (write(pool.wake, &one, sizeof(one)) < 0)
                                 atomic_store(&pool.page->woken, 0);
                 }
-                (void) prctl(PR_SET_PDEATHSIG, 0);
         }
-        connection_catch_signals();
+}
+
+void pool_settle(void) {
+        (void) alarm(0);
+        if (pool.self)
+                (void) prctl(PR_SET_PDEATHSIG, 0);
 }
 
 int pool_wait(int listen_fd, void (*tend)(void *arg), void *arg) {
-        int fd, r;
+        int fd;
 
-        r = begin_waiting();
-        if (r < 0)
-                return r;
+        begin_waiting();
         for (;;) {
                 (void) alarm(TEND_S);
                 fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
@@ -338,9 +330,7 @@ int pool_wait(int listen_fd, void (*tend)(void *arg), void *arg) {
 int pool_wait_handover(int channel, void (*tend)(void *arg), void *arg, char *record, size_t room, size_t *ret_len, int *ret_plain) {
         int r;
 
-        r = begin_waiting();
-        if (r < 0)
-                return r;
+        begin_waiting();
         do {
                 (void) alarm(TEND_S);
                 r = terminator_wait(channel);

@@ -53,4 +53,7 @@ int pool_wait(int listen_fd, void (*tend)(void *arg), void *arg);
  */
 int pool_wait_handover(int channel, void (*tend)(void *arg), void *arg, char *record, size_t room, size_t *ret_len, int *ret_plain);
 
+/* In a member, once, when its first answer has left or is long in coming: what would have made that answer late. */
+void pool_settle(void);
+
 #endif

@@ -344,6 +344,7 @@ static int wait_for_events(struct relay *r) {
         struct wire_events ce, ue;
         int n, m, k;
 
+        connection_settle(r->c);
         n = wire_poll_fds(client, request_runs && !r->has_before && r->request.want_read, answer_runs && r->response.want_write, fds);
         m = wire_poll_fds(up, !r->head_seen || (answer_runs && r->response.want_read), request_runs && out->want_write, fds + n);
 
@@ -465,12 +466,12 @@ enum relay_result relay_run(struct connection *c) {
                 start_clocks(&r);
                 flow_init(&r.response, &c->up.wire, HTTP_BODY_NONE, 0, &c->client, FLOW_PLAIN);
                 flow_init(&r.before, &r.file, HTTP_BODY_NONE, 0, &c->up.wire, FLOW_PLAIN);
-                if (upstream_open(&c->up, attempt > 0 || r.kind.hijack, r.total_deadline, &e) < 0) {
+                if (upstream_open(&c->up, attempt > 0 || r.kind.hijack ? UPSTREAM_FRESH : UPSTREAM_KEPT, r.total_deadline, &e) < 0) {
                         x->upstream_error = arena_dup(x->arena, slice_of(e.text));
                         return (int) fail(&r, 502, REASON_upstream_socket_unreachable, SLICE(TEXT_UNREACHABLE));
                 }
-                reused = c->up.used;
-                c->up.used = true;
+                reused = c->up.kept;
+                c->up.kept = true;
                 if (prepare_request(&r) < 0)
                         result = (int) unreachable(&r, "the request cannot be laid out");
                 else if (x->body_state == BODY_UNREAD && connection_continue(c) < 0)

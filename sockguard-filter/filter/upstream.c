@@ -10,28 +10,28 @@ void upstream_blame(struct upstream *u) {
 
 void upstream_close(struct upstream *u) {
         wire_close(&u->wire);
-        u->used = false;
+        u->kept = false;
 }
 
 /* A connection that is idle has nothing to say: bytes or an end of it mean that the daemon has given it up. */
-static bool is_idle(struct upstream *u) {
+static bool is_idle(struct upstream *u, enum upstream_how how) {
         ssize_t n;
         char c;
 
         if (u->wire.eof || u->wire.gone || wire_held(&u->wire) > 0)
                 return false;
-        if (u->local && u->used)
+        if (u->local && how == UPSTREAM_KEPT)
                 return true;
         n = recv(u->wire.in, &c, 1, MSG_PEEK | MSG_DONTWAIT);
         return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
 }
 
-int upstream_open(struct upstream *u, bool fresh, uint64_t deadline, struct error *e) {
+int upstream_open(struct upstream *u, enum upstream_how how, uint64_t deadline, struct error *e) {
         uint64_t limit = deadline_in(UPSTREAM_DIAL_NS);
         int fd, r;
 
         if (wire_is_open(&u->wire)) {
-                if (!fresh && u->endpoint == endpoints_active(&u->set) && is_idle(u))
+                if (how != UPSTREAM_FRESH && u->endpoint == endpoints_active(&u->set) && is_idle(u, how))
                         return 0;
                 upstream_close(u);
         }
@@ -44,6 +44,15 @@ int upstream_open(struct upstream *u, bool fresh, uint64_t deadline, struct erro
                 return error_errno(e, r, "cannot use the connection to the daemon");
         }
         u->local = endpoints_are_local(&u->set, u->endpoint);
-        u->used = false;
+        u->kept = false;
         return 0;
+}
+
+void upstream_ready(struct upstream *u) {
+        struct error e;
+
+        if (upstream_open(u, UPSTREAM_CHECKED, NSEC_NEVER, &e) < 0)
+                return;
+        u->kept = true;
+        (void) wire_set_patience(&u->wire, UPSTREAM_PATIENCE_NS);
 }

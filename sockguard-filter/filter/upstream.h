@@ -16,17 +16,23 @@ struct upstream {
         struct endpoint_set set; /* where it may go */
         unsigned endpoint;       /* where it went */
         bool local;              /* a unix socket: sending to a daemon that hung up fails at once */
-        bool used;               /* has carried an exchange: the daemon may close it at any moment */
+        bool kept;               /* has carried an exchange, or was dialled beforehand: the daemon may have closed it since */
         char *buf;               /* UPSTREAM_BUFFER bytes, the caller's */
 };
 
 #define UPSTREAM_INIT(buffer) { .wire = WIRE_INIT, .set = ENDPOINT_SET_INIT, .buf = (buffer) }
 
-/*
- * Makes sure that there is a connection: the kept one if the daemon has neither closed it nor sent anything unasked (as far as we
- * know: a local one is not asked, for there the first send tells), otherwise a new one. `fresh`: a new one in any case. 0; negative errno with what failed in *e.
- */
-int upstream_open(struct upstream *u, bool fresh, uint64_t deadline, struct error *e);
+enum upstream_how {
+        UPSTREAM_KEPT,    /* the kept connection, unless it is known that the daemon has closed it or sent anything unasked */
+        UPSTREAM_CHECKED, /* the same, and a local one is looked at too: who goes on to send something finds that out anyway */
+        UPSTREAM_FRESH,   /* a new one in any case */
+};
+
+/* Makes sure that there is a connection. 0; negative errno with what failed in *e. */
+int upstream_open(struct upstream *u, enum upstream_how how, uint64_t deadline, struct error *e);
+
+/* Dials before anybody asks, and again if the daemon has closed what was dialled. What fails now is told by who needs it. */
+void upstream_ready(struct upstream *u);
 
 /* Drops the connection; the next upstream_open() dials. */
 void upstream_close(struct upstream *u);

@@ -142,7 +142,7 @@ ssize_t wire_fill(struct wire *w, size_t max) {
         return received(w, n);
 }
 
-static int set_patience(struct wire *w, uint64_t ns) {
+int wire_set_patience(struct wire *w, uint64_t ns) {
         struct timeval tv = { .tv_sec = (time_t) (ns / NSEC_PER_SEC), .tv_usec = (suseconds_t) (ns % NSEC_PER_SEC / 1000) };
 
         if (w->patience == ns)
@@ -159,7 +159,7 @@ ssize_t wire_receive(struct wire *w, size_t max, uint64_t ns) {
 
         if (ns < NSEC_PER_MSEC)
                 ns = NSEC_PER_MSEC; /* a zero timeout would be none */
-        if (w->eof || !w->is_socket || w->nonblocking || set_patience(w, ns) < 0) {
+        if (w->eof || !w->is_socket || w->nonblocking || wire_set_patience(w, ns) < 0) {
                 r = wire_wait(w, deadline_in(ns));
                 return r < 0 ? r : wire_fill(w, max);
         }

@@ -71,6 +71,9 @@ ssize_t wire_fill(struct wire *w, size_t max);
  */
 ssize_t wire_receive(struct wire *w, size_t max, uint64_t ns);
 
+/* Sets the limit of a coming wire_receive() beforehand, where a system call costs nobody time. 0 or negative errno. */
+int wire_set_patience(struct wire *w, uint64_t ns);
+
 /* From here on wire_receive() cannot wait in recv(2), and splice(2) into this socket does not block. 0 or negative errno. */
 int wire_set_nonblocking(struct wire *w);
 

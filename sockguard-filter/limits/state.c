@@ -144,18 +144,28 @@ int state_attach(const char *dir, struct state *ret, struct error *e) {
         if (r < 0)
                 return r;
 
-        r = path_in(path, sizeof(path), dir, "leases", e);
+        ret->map = map;
+        return state_attach_forked(ret, e);
+}
+
+int state_attach_forked(struct state *s, struct error *e) {
+        char path[300];
+        int r;
+
+        s->lease = s->lock_fd = -1;
+        if (!s->map)
+                return 0;
+        r = path_in(path, sizeof(path), s->dir, "leases", e);
         if (r == 0) {
-                ret->lock_fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-                if (ret->lock_fd < 0)
+                s->lock_fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+                if (s->lock_fd < 0)
                         r = error_errno(e, -errno, "cannot open %s", path);
         }
         if (r < 0) {
-                munmap(map, sizeof(struct state_map));
-                return r;
+                munmap(s->map, sizeof(struct state_map));
+                s->map = NULL;
         }
-        ret->map = map;
-        return 0;
+        return r;
 }
 
 void state_detach(struct state *s) {

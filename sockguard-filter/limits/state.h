@@ -175,6 +175,12 @@ struct state {
  */
 int state_attach(const char *dir, struct state *ret, struct error *e);
 
+/*
+ * In a process that was forked from one that attached: the mapping is good for both, the locks are not. Opens a lock file of its own;
+ * without one the state is given up (map NULL), as if there were none. 0 or negative errno.
+ */
+int state_attach_forked(struct state *s, struct error *e);
+
 /* Gives the lease back and unmaps. */
 void state_detach(struct state *s);
 
