@@ -36,3 +36,4 @@ tests_bench_list_filter_LDADD = libcore.a $(CJSON_LIBS)
 noinst_PROGRAMS += tests/differential/ours
 tests_differential_ours_SOURCES = tests/differential/ours.c
 tests_differential_ours_LDADD = libcore.a
+EXTRA_DIST += tests/e2e/tenants-systemd.py
