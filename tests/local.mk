@@ -20,6 +20,7 @@ EXTRA_DIST += \
 	tests/e2e/hostile.py \
 	tests/e2e/json-oracle.py \
 	tests/e2e/machine.py \
+	tests/e2e/operators-view.py \
 	tests/e2e/podman.py \
 	tests/e2e/sg.py \
 	tests/e2e/systemd.py \

@@ -260,16 +260,28 @@ void listeners_close(struct companion *c) {
         }
 }
 
+/*
+ * A companion that was killed leaves filters that need a moment to notice, and until then they listen. The runtime directory is ours
+ * alone, so whoever listens is either on his way out or has nothing to do with us: a second tells.
+ */
+static int bind_patiently(const struct companion *c, struct listener *l, struct error *e) {
+        struct socket_options o = options_of(c, l);
+        int r;
+
+        for (unsigned i = 0;; i++) {
+                r = l->tcp ? bind_tcp(l, e) : bind_unix(l, &o, e);
+                if (r != -EADDRINUSE || i == 20)
+                        return r;
+                (void) poll(NULL, 0, 50);
+        }
+}
+
 static int serve_open(struct companion *c, struct error *e) {
         int r = adopt(c, e);
 
         for (size_t i = 0; r == 0 && i < c->n_listeners; i++) {
-                struct listener *l = &c->listeners[i];
-                struct socket_options o = options_of(c, l);
-
-                if (l->fd >= 0)
-                        continue;
-                r = l->tcp ? bind_tcp(l, e) : bind_unix(l, &o, e);
+                if (c->listeners[i].fd < 0)
+                        r = bind_patiently(c, &c->listeners[i], e);
         }
         if (r < 0)
                 listeners_close(c);
@@ -299,13 +311,11 @@ static struct listener *admin_listener(struct companion *c) {
 
 int listeners_admin(struct companion *c, bool tcp, struct error *e) {
         struct listener *l = admin_listener(c);
-        struct socket_options o;
         int r;
 
         if (!l || l->fd >= 0 || l->tcp != tcp || board_listens(l))
                 return 0;
-        o = options_of(c, l);
-        r = l->tcp ? bind_tcp(l, e) : bind_unix(l, &o, e);
+        r = bind_patiently(c, l, e);
         if (r == 0)
                 r = pool_start(c, l, ADMIN_IDLE, ADMIN_MOST, e);
         return r;

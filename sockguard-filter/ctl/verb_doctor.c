@@ -199,6 +199,12 @@ static void check_state(struct doctor *d) {
                          STATE_LEASES);
         if (state_get(&s.map->h.series_overflow))
                 doubtful(d, "%llu samples had no series of their own", (unsigned long long) state_get(&s.map->h.series_overflow));
+        if (state_get(&s.map->h.log_dropped))
+                doubtful(d, "%llu records were lost: whatever reads the log is too slow, or its disk is full",
+                         (unsigned long long) state_get(&s.map->h.log_dropped));
+        if (state_get(&s.map->h.aborted))
+                doubtful(d, "%llu filters died during a request: the log has \"filter died during a request\" for each",
+                         (unsigned long long) state_get(&s.map->h.aborted));
         state_detach(&s);
         arena_init(&arena, 1u << 20, NULL);
         r = companion_ask(d->dir, CONTROL_VERSION, 0, SLICE(""), deadline_in(NSEC_PER_SEC), &arena, &a);
@@ -229,13 +235,13 @@ static void check_runtime(struct doctor *d) {
 
 /* ---- listeners ---- */
 
-static void check_listener(struct doctor *d, const struct policy *p, const struct policy_listener *at, mode_t wanted) {
-        struct listener l = { .tcp = at->socket.len == 0 };
-        struct slice address = policy_str(p, l.tcp ? at->address : at->socket);
+static void check_listener(struct doctor *d, const struct policy *p, struct slice called, struct pstr socket, struct pstr tcp, mode_t wanted) {
+        struct listener l = { .tcp = socket.len == 0 };
+        struct slice address = policy_str(p, l.tcp ? tcp : socket);
         char name[VIEW_NAME];
         struct stat st;
 
-        view_text(name, sizeof(name), policy_str(p, at->name));
+        view_text(name, sizeof(name), called);
         view_text(l.address, sizeof(l.address), address);
         if (!board_listens(&l)) {
                 bad(d, "listener %s: nobody listens at %s", name, l.address);
@@ -264,12 +270,17 @@ static mode_t wanted_mode(const struct policy *p, struct slice name) {
 static void check_listeners(struct doctor *d) {
         const struct policy *p = &d->image;
         const struct policy_listener *at;
+        const struct opt_admin *admin;
 
         if (!p->base)
                 return doubtful(d, "no policy image to read the listeners from");
+        admin = &p->root->admin;
         at = policy_list(p, p->compiled->listeners, struct policy_listener);
         for (uint32_t i = 0; i < p->compiled->listeners.n; i++)
-                check_listener(d, p, &at[i], wanted_mode(p, policy_str(p, at[i].name)));
+                check_listener(d, p, policy_str(p, at[i].name), at[i].socket, at[i].address, wanted_mode(p, policy_str(p, at[i].name)));
+        if (admin->enabled && (admin->listen.socket.len || admin->listen.address.len))
+                check_listener(d, p, SLICE("admin"), admin->listen.socket, admin->listen.address,
+                               slice_eq(policy_str(p, admin->listen.socket_mode), SLICE("0660")) ? 0660 : 0600);
 }
 
 /* ---- daemon ---- */
@@ -325,7 +336,8 @@ static bool file_mentions(const char *path, const char *word, char *ret_line, si
         return found;
 }
 
-static unsigned each_file(const char *directory, const char *prefix, const char *suffix, void (*visit)(struct doctor *d, const char *path),
+/* How many files of the kind the visitor took for ours. */
+static unsigned each_file(const char *directory, const char *prefix, const char *suffix, bool (*visit)(struct doctor *d, const char *path),
                           struct doctor *d) {
         DIR *o = opendir(directory);
         struct dirent *e;
@@ -340,27 +352,27 @@ static unsigned each_file(const char *directory, const char *prefix, const char 
                 if (!slice_starts(name, slice_of(prefix)) || !slice_ends(name, slice_of(suffix)) || e->d_name[0] == '.')
                         continue;
                 snprintf(path, sizeof(path), "%s/%s", directory, e->d_name);
-                visit(d, path);
-                n++;
+                n += visit(d, path);
         }
         closedir(o);
         return n;
 }
 
-static void visit_service(struct doctor *d, const char *path) {
+static bool visit_service(struct doctor *d, const char *path) {
         char error[128];
 
         if (!file_mentions(path, "sockguard-filter", error, sizeof(error), "StandardError="))
-                return;
+                return false;
         if (strcmp(error, "socket") == 0)
                 bad(d, "%s sends records into the client's connection: StandardError=journal", path);
         else if (file_mentions(path, "StandardInput=socket", NULL, 0, NULL) && error[0] == '\0')
                 bad(d, "%s has StandardInput=socket and no StandardError=: set StandardError=journal", path);
         else
                 good(d, "%s", path);
+        return true;
 }
 
-static void visit_socket(struct doctor *d, const char *path) {
+static bool visit_socket(struct doctor *d, const char *path) {
         char most[64];
         bool accept = file_mentions(path, "Accept=yes", most, sizeof(most), "MaxConnections=");
 
@@ -368,15 +380,17 @@ static void visit_socket(struct doctor *d, const char *path) {
                 doubtful(d, "%s sets no MaxConnections=: systemd stops at 64 connections", path);
         else
                 good(d, "%s", path);
+        return true;
 }
 
-static void visit_xinetd(struct doctor *d, const char *path) {
+static bool visit_xinetd(struct doctor *d, const char *path) {
         if (!file_mentions(path, "sockguard", NULL, 0, NULL))
-                return;
+                return false;
         if (access("/dev/log", W_OK) < 0)
                 doubtful(d, "%s: inetd makes descriptor 2 the client's connection and there is no /dev/log: records go nowhere", path);
         else
                 good(d, "%s: records go to syslog, for descriptor 2 is the client's connection", path);
+        return true;
 }
 
 static void check_starters(struct doctor *d) {
@@ -390,8 +404,6 @@ static void check_starters(struct doctor *d) {
         n += each_file("/etc/xinetd.d", "", "", visit_xinetd, d);
         if (n == 0)
                 good(d, "no units and no inetd entries: `sockguard-ctl serve` starts the filters");
-        if (access("/dev/log", W_OK) < 0)
-                doubtful(d, "there is no /dev/log: a filter whose stderr is the client's connection has nowhere to log");
 }
 
 /* ---- kernel ---- */
@@ -436,7 +448,7 @@ static int run(const struct verb_args *args) {
                 printf("%s\n", checks[i].title);
                 checks[i].run(&d);
         }
-        printf("\n%u errors, %u warnings\n", d.errors, d.warnings);
+        printf("\n%u error%s, %u warning%s\n", d.errors, d.errors == 1 ? "" : "s", d.warnings, d.warnings == 1 ? "" : "s");
         if (d.image.base)
                 policy_image_unmap(&d.image);
         config_free(d.config);

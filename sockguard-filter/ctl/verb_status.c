@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <cjson/cJSON.h>
+#include <stdarg.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/strbuf.h"
@@ -107,72 +110,201 @@ static void print_json(const struct status *t, FILE *out) {
         fwrite(b.at, 1, b.len, out);
 }
 
-/* A JSON answer of the companion, one member a word, for people. */
-static void print_object(FILE *out, const char *label, struct slice body) {
-        char text[1024];
+/* ---- for people ---- */
 
-        body = line_of(body);
-        if (body.len > 2) {
-                body = slice_from(body, 1);
-                body.len--;
+struct screen {
+        FILE *out;
+        unsigned width; /* 0: no limit */
+};
+
+static void line(const struct screen *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void line(const struct screen *s, const char *format, ...) {
+        char text[1024];
+        va_list ap;
+        int n;
+
+        va_start(ap, format);
+        n = vsnprintf(text, sizeof(text), format, ap);
+        va_end(ap);
+        view_line(s->out, s->width, slice_make(text, n < 0 ? 0 : (size_t) n < sizeof(text) ? (size_t) n : sizeof(text) - 1));
+}
+
+static const char *text_of(const cJSON *object, const char *key, char *buffer, size_t room) {
+        const cJSON *v = cJSON_GetObjectItemCaseSensitive(object, key);
+
+        return view_text(buffer, room, slice_of(cJSON_IsString(v) ? v->valuestring : ""));
+}
+
+static unsigned long long number_of(const cJSON *object, const char *key) {
+        const cJSON *v = cJSON_GetObjectItemCaseSensitive(object, key);
+
+        return cJSON_IsNumber(v) && v->valuedouble > 0 ? (unsigned long long) v->valuedouble : 0;
+}
+
+/* "1 rule", "2 rules". */
+static const char *plural(char buffer[48], unsigned long long n, const char *noun) {
+        snprintf(buffer, 48, "%llu %s%s", n, noun, n == 1 ? "" : "s");
+        return buffer;
+}
+
+static const char *clock_text(char buffer[40], uint64_t ns) {
+        time_t t = (time_t) (ns / NSEC_PER_SEC);
+        struct tm tm;
+
+        if (ns == 0 || !localtime_r(&t, &tm) || strftime(buffer, 40, "%Y-%m-%d %H:%M:%S", &tm) == 0)
+                snprintf(buffer, 40, "?");
+        return buffer;
+}
+
+static void print_companion(const struct screen *s, const struct status *t, const cJSON *health) {
+        uint64_t beat = state_get(&t->s.map->h.beat_ms), now = state_now_ms();
+        char age[VIEW_NAME], up[VIEW_NAME], version[VIEW_NAME], error[128];
+
+        if (!t->alive) {
+                line(s, "Companion  DOES NOT ANSWER; last sign of life %s%s", beat && beat <= now ? view_age(age, now - beat) : "never",
+                     beat && beat <= now ? " ago" : "");
+                line(s, "           filters go on with the policy below; /health is 503, nothing is reloaded");
+                return;
         }
-        fprintf(out, "%-11s%s\n", label, view_text(text, sizeof(text), body));
+        line(s, "Companion  sockguard-ctl %s, up %s", text_of(health, "version", version, sizeof(version)),
+             view_age(up, number_of(health, "uptime_seconds") * 1000));
+        if (health && strcmp(text_of(health, "status", version, sizeof(version)), "healthy") == 0)
+                line(s, "Health     healthy: daemon %s", text_of(health, "upstream", error, sizeof(error)));
+        else
+                line(s, "Health     UNHEALTHY: %s", health ? text_of(health, "error", error, sizeof(error)) : "no answer in time");
+}
+
+static void print_policy(const struct screen *s, const struct status *t, const cJSON *version) {
+        uint64_t loaded = state_get(&t->s.map->h.loaded_ns), now = clock_ns(CLOCK_REALTIME);
+        unsigned long long ok = state_get(&t->s.map->h.reloads[RELOAD_OK]), rejected = 0;
+        char at[40], age[VIEW_NAME], rules[48], profiles[48], source[32], sum[65];
+
+        for (int i = RELOAD_OK + 1; i < RELOAD_RESULT_MAX_; i++)
+                rejected += state_get(&t->s.map->h.reloads[i]);
+        line(s, "Policy     version %llu, in force since %s (%s)",
+             version ? number_of(version, "version") : (unsigned long long) state_get(&t->s.map->h.policy_version), clock_text(at, loaded),
+             loaded <= now ? view_age(age, (now - loaded) / NSEC_PER_MSEC) : "?");
+        if (version)
+                line(s, "           from %s: %s, %s%s; sha256 %.12s", text_of(version, "source", source, sizeof(source)),
+                     plural(rules, number_of(version, "rules"), "rule"), plural(profiles, number_of(version, "profiles"), "profile"),
+                     cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(version, "compat_active")) ? ", rules from section variables" : "",
+                     text_of(version, "config_sha256", sum, sizeof(sum)));
+        if (ok || rejected)
+                line(s, "Reloads    %llu applied, %llu rejected%s", ok, rejected, rejected ? ": see the log for why" : "");
+}
+
+static void print_listeners(const struct screen *s, const cJSON *health) {
+        const cJSON *list = cJSON_GetObjectItemCaseSensitive(health, "listeners"), *l;
+        const char *label = "Listeners";
+
+        cJSON_ArrayForEach(l, list) {
+                char name[VIEW_NAME], network[16], state[16], role[16];
+
+                line(s, "%-10s %s, %s%s: %s", label, text_of(l, "name", name, sizeof(name)), text_of(l, "network", network, sizeof(network)),
+                     strcmp(text_of(l, "role", role, sizeof(role)), "admin") == 0 ? ", admin" : "", text_of(l, "state", state, sizeof(state)));
+                label = "";
+        }
+}
+
+static void print_traffic(const struct screen *s, const struct status *t) {
+        const struct state_header *h = &t->s.map->h;
+        const uint64_t *d = t->totals.decisions;
+        char connections[48], running[48];
+
+        line(s, "Clients    %s open, %s running", plural(connections, t->totals.connections, "connection"), plural(running, t->totals.active, "request"));
+        line(s, "Requests   %llu allowed, %llu denied, %llu would be denied, %llu errors", (unsigned long long) d[METRIC_ALLOW],
+             (unsigned long long) d[METRIC_DENY], (unsigned long long) d[METRIC_WOULD_DENY], (unsigned long long) d[METRIC_ERROR]);
+        if (state_get(&h->aborted))
+                line(s, "Warning    %llu filters died during a request", (unsigned long long) state_get(&h->aborted));
+        if (state_get(&h->log_dropped))
+                line(s, "Warning    %llu records lost: the log is not read fast enough", (unsigned long long) state_get(&h->log_dropped));
+        if (state_get(&h->lease_overflow))
+                line(s, "Warning    %llu requests uncounted: more than %u connections at a time", (unsigned long long) state_get(&h->lease_overflow),
+                     STATE_LEASES);
+        if (state_get(&h->series_overflow))
+                line(s, "Warning    %llu samples without a series of their own", (unsigned long long) state_get(&h->series_overflow));
+}
+
+struct count {
+        enum reason_code code;
+        uint64_t n;
+};
+
+static int by_count(const void *a, const void *b) {
+        const struct count *x = a, *y = b;
+
+        return x->n != y->n ? (x->n > y->n ? -1 : 1) : (int) x->code - (int) y->code;
+}
+
+static void print_denials(const struct screen *s, const struct state_map *m) {
+        struct count rows[REASON_MAX_];
+        size_t n = 0;
+
+        for (int i = 0; i < REASON_MAX_; i++)
+                if (state_get(&m->h.reasons[i]))
+                        rows[n++] = (struct count) { (enum reason_code) i, state_get(&m->h.reasons[i]) };
+        if (n == 0)
+                return;
+        qsort(rows, n, sizeof(rows[0]), by_count);
+        line(s, " ");
+        line(s, "%12s  %s", "DENIED", "BECAUSE");
+        for (size_t i = 0; i < n; i++)
+                line(s, "%12llu  %.*s", (unsigned long long) rows[i].n, SLICE_ARG(rows[i].code ? reason_name(rows[i].code) : SLICE("unknown")));
+}
+
+/* A cell like "96/100"; "-" when there is no limit. */
+static const char *fill_text(char buffer[48], bool there, double used, double of) {
+        if (there)
+                snprintf(buffer, 48, "%.6g/%g", used, of);
+        else
+                snprintf(buffer, 48, "-");
+        return buffer;
+}
+
+static void print_limits(const struct screen *s, const struct state_map *m) {
+        uint32_t global = lease_count(state_get(&m->h.global));
+        size_t longest = 7;
+        struct profile_row row;
+        bool any = false;
+
+        for (uint32_t i = 0; i < STATE_PROFILES; i++)
+                if (profile_row(m, i, &row) && row.name.len > longest)
+                        longest = row.name.len;
+        /* The numbers matter more than the end of a name. */
+        if (s->width && longest + 36 > s->width)
+                longest = s->width > 46 ? s->width - 36 : 10;
+        for (uint32_t i = 0; i < STATE_PROFILES; i++) {
+                char name[VIEW_NAME * 4], tokens[48], running[48];
+
+                if (!profile_row(m, i, &row))
+                        continue;
+                if (!any) {
+                        line(s, " ");
+                        line(s, "  %-*s  %14s  %14s", (int) longest, "PROFILE", "TOKENS LEFT", "RUNNING");
+                }
+                any = true;
+                view_text(name, sizeof(name), row.name);
+                line(s, "  %-*.*s  %14s  %14s", (int) longest, (int) longest, name,
+                     fill_text(tokens, row.has_rate, (double) (uint64_t) (row.tokens * 10) / 10, row.burst),
+                     fill_text(running, row.cap != 0, (double) row.inflight, (double) row.cap));
+        }
+        if (global)
+                line(s, "  all profiles, at the global gate: %u running", global);
 }
 
 static void print_text(const struct status *t, FILE *out) {
-        const struct state_map *m = t->s.map;
-        uint64_t beat = state_get(&m->h.beat_ms), now = state_now_ms();
-        struct profile_row row;
-        char age[VIEW_NAME], name[VIEW_NAME];
-        bool any = false;
+        const struct screen s = { out, view_width() };
+        cJSON *version = cJSON_ParseWithLength(t->version.body.at, t->version.body.len);
+        cJSON *health = cJSON_ParseWithLength(t->health.body.at, t->health.body.len);
 
-        fprintf(out, "%-11s%s, last sign of life %s ago\n", "Companion", t->alive ? "answers" : "DOES NOT ANSWER",
-                beat ? view_age(age, now - beat) : "never");
-        if (t->version.body.len)
-                print_object(out, "Policy", t->version.body);
-        else
-                fprintf(out, "%-11sversion %llu\n", "Policy", (unsigned long long) state_get(&m->h.policy_version));
-        if (t->health.body.len)
-                print_object(out, "Health", t->health.body);
-        fprintf(out, "%-11s%llu open, %llu requests running\n", "Clients", (unsigned long long) t->totals.connections,
-                (unsigned long long) t->totals.active);
-        fprintf(out, "%-11s", "Requests");
-        for (int i = 0; i < 4; i++)
-                fprintf(out, "%s%s %llu", i ? ", " : "", view_decision((uint64_t) i), (unsigned long long) t->totals.decisions[i]);
-        fprintf(out, "\n%-11sok %llu, rejected %llu\n", "Reloads", (unsigned long long) state_get(&m->h.reloads[RELOAD_OK]),
-                (unsigned long long) (state_get(&m->h.reloads[RELOAD_REJECT_LOAD]) + state_get(&m->h.reloads[RELOAD_REJECT_VALIDATION]) +
-                                      state_get(&m->h.reloads[RELOAD_REJECT_IMMUTABLE]) + state_get(&m->h.reloads[RELOAD_REJECT_SIGNATURE])));
-        if (state_get(&m->h.lease_overflow) || state_get(&m->h.series_overflow) || state_get(&m->h.log_dropped) || state_get(&m->h.aborted))
-                fprintf(out, "%-11suncounted requests %llu, samples without a series %llu, records lost %llu, filters that died %llu\n", "Warning",
-                        (unsigned long long) state_get(&m->h.lease_overflow), (unsigned long long) state_get(&m->h.series_overflow),
-                        (unsigned long long) state_get(&m->h.log_dropped), (unsigned long long) state_get(&m->h.aborted));
-        for (int i = 0; i < REASON_MAX_; i++)
-                if (state_get(&m->h.reasons[i])) {
-                        if (!any)
-                                fprintf(out, "\n  %-42s %s\n", "DENIED BECAUSE", "COUNT");
-                        any = true;
-                        fprintf(out, "  %-42.*s %llu\n", SLICE_ARG(i ? reason_name((enum reason_code) i) : SLICE("unknown")),
-                                (unsigned long long) state_get(&m->h.reasons[i]));
-                }
-        any = false;
-        for (uint32_t i = 0; i < STATE_PROFILES; i++) {
-                if (!profile_row(m, i, &row))
-                        continue;
-                if (!any)
-                        fprintf(out, "\n  %-30s %-22s %s\n", "PROFILE", "TOKENS", "RUNNING");
-                any = true;
-                fprintf(out, "  %-30s ", view_text(name, sizeof(name), row.name));
-                if (row.has_rate)
-                        fprintf(out, "%8.2f of %-10g ", row.tokens, row.burst);
-                else
-                        fprintf(out, "%-22s ", "-");
-                if (row.cap)
-                        fprintf(out, "%llu of %llu\n", (unsigned long long) row.inflight, (unsigned long long) row.cap);
-                else
-                        fputs("-\n", out);
-        }
-        if (lease_count(state_get(&m->h.global)))
-                fprintf(out, "\n  global gate: %u running\n", lease_count(state_get(&m->h.global)));
+        print_companion(&s, t, health);
+        print_policy(&s, t, version);
+        print_listeners(&s, health);
+        print_traffic(&s, t);
+        print_denials(&s, t->s.map);
+        print_limits(&s, t->s.map);
+        cJSON_Delete(version);
+        cJSON_Delete(health);
 }
 
 static int run(const struct verb_args *args) {
@@ -190,7 +322,7 @@ static int run(const struct verb_args *args) {
                 print_text(&t, stdout);
         state_detach(&t.s);
         arena_free(&t.arena);
-        return 0;
+        return t.alive ? 0 : 1;
 }
 
 const struct verb verb_status = {

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ctl/view.h"
 
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
 #include "ctl/verb.h"
 
 char *view_text(char *to, size_t room, struct slice s) {
@@ -44,6 +48,27 @@ const char *view_decision(uint64_t decision) {
         static const char *const names[] = { "allow", "deny", "would_deny", "error" };
 
         return names[decision & 3];
+}
+
+unsigned view_width(void) {
+        const char *columns = getenv("COLUMNS");
+        struct winsize w;
+        uint64_t n;
+
+        if (!isatty(STDOUT_FILENO))
+                return 0;
+        if (columns && slice_parse_u64(slice_of(columns), &n) == 0 && n > 0 && n < 10000)
+                return (unsigned) n;
+        return ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 0 ? w.ws_col : 80;
+}
+
+void view_line(FILE *out, unsigned width, struct slice text) {
+        bool cut = width > 1 && text.len > width;
+
+        text = slice_upto(text, cut ? width - 1 : text.len);
+        while (!cut && text.len && text.at[text.len - 1] == ' ')
+                text.len--;
+        fprintf(out, "%.*s%s\n", SLICE_ARG(text), cut ? ">" : "");
 }
 
 char *view_age(char to[VIEW_NAME], uint64_t ms) {

@@ -2,6 +2,8 @@
 #ifndef SOCKGUARD_CTL_VIEW_H
 #define SOCKGUARD_CTL_VIEW_H
 
+#include <stdio.h>
+
 #include "limits/metrics.h"
 
 /*
@@ -19,6 +21,12 @@ char *view_listener(const struct state_map *m, uint32_t slot, char to[VIEW_NAME]
 char *view_route(const struct state_map *m, uint32_t slot, char to[VIEW_NAME]);
 const char *view_method(uint32_t method);
 const char *view_decision(uint64_t decision);
+
+/* Columns of the screen that stdout is; 0 when it is none: nothing is cut then. COLUMNS overrides. */
+unsigned view_width(void);
+
+/* One line of at most `width` columns (0: no limit) to `out`, its end cut, with a line feed. The text is printable ASCII. */
+void view_line(FILE *out, unsigned width, struct slice text);
 
 /* "3d4h", "12m", "5s". */
 char *view_age(char to[VIEW_NAME], uint64_t ms);

@@ -223,7 +223,6 @@ int pool_run(const struct pool_config *config, int listen_fd) {
         bool full_reported = false;
         int r;
 
-        (void) listen_fd; /* members have it by inheritance */
         r = open_page(config);
         if (r < 0) {
                 config->report(config->arg, "cannot set the pool up", -r);
@@ -267,6 +266,8 @@ int pool_run(const struct pool_config *config, int listen_fd) {
                 /* What was taken while we counted: the next who takes one wakes us, or we look in a second. */
                 (void) poll(&p, 1, now < not_before ? deadline_poll_ms(not_before) : full_reported ? FULL_LOOK_MS : LOOK_MS);
         }
+        /* Members at work may take their time; who comes meanwhile must find nobody listening, and a new pool must be able to. */
+        (void) close(listen_fd);
         return shut_down(config);
 }
 
