@@ -52,20 +52,19 @@ bool path_starts_with_slash(struct config *c, struct pstr *field) {
         return false;
 }
 
-static void trim_name(struct config *c, struct pstr *s) {
-        struct slice name = text_of(c, *s), trimmed = unicode_trim(name);
-
-        s->off += (uint32_t) (trimmed.len ? trimmed.at - name.at : 0);
-        s->len = (uint32_t) trimmed.len;
-}
-
-/* Profile names are trimmed once, so that what validates is what a request finds (chapter 05, 1.1 and 1.3). */
+/*
+ * Profile names are trimmed once, so that what validates is what a request finds (chapter 05, 1.1). What refers to them is not:
+ * a reference with outer blanks names nothing (chapter 01, 3.12).
+ */
 static void trim_profile_names(struct config *c) {
         struct opt_profile *at = list_of(c, c->root->clients.profiles, struct opt_profile);
 
-        for (uint32_t i = 0; i < c->root->clients.profiles.n; i++)
-                trim_name(c, &at[i].name);
-        trim_name(c, &c->root->clients.default_profile);
+        for (uint32_t i = 0; i < c->root->clients.profiles.n; i++) {
+                struct slice name = text_of(c, at[i].name), trimmed = unicode_trim(name);
+
+                at[i].name.off += (uint32_t) (trimmed.len ? trimmed.at - name.at : 0);
+                at[i].name.len = (uint32_t) trimmed.len;
+        }
 }
 
 void check_values(struct config *c) {

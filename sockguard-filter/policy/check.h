@@ -24,8 +24,8 @@ void check_ownership(struct config *c);
 void check_mutations(struct config *c);
 void check_rules(struct config *c, struct plist rules);
 
-/* Warns of rules that let reads of the guarded families through for some names (reads.c). The scope's rules are compiled. */
-void warn_reads(struct config *c, struct plist rules, const struct policy_scope *scope);
+/* Warns of rules that let some names of a guarded family through, unacknowledged (exposures.c). The scope's rules are compiled. */
+void warn_exposures(struct config *c, struct plist rules, const struct opt_request_body *body, const struct policy_scope *scope);
 
 /* Shared pieces. */
 

@@ -126,7 +126,13 @@ static void compile_endpoint(struct config *c, struct policy_endpoint *to, struc
                                                          SLICE_ARG(a.authority)));
 }
 
-/* DOCKER_HOST when it names TCP (chapter 01, 3.4); true when it was taken. */
+bool docker_host(const struct config *c, struct upstream_address *ret) {
+        const char *host = c->source.docker_host ? environment_get(c, "DOCKER_HOST") : NULL;
+
+        return host && c->root->upstream.endpoints.n == 0 && upstream_address_parse(unicode_trim(slice_of(host)), ret) == NULL && !ret->is_unix;
+}
+
+/* True when DOCKER_HOST was taken. */
 static bool compile_docker_host(struct config *c) {
         const char *host = environment_get(c, "DOCKER_HOST"), *dir = environment_get(c, "DOCKER_CERT_PATH"),
                    *verify = environment_get(c, "DOCKER_TLS_VERIFY");
@@ -135,7 +141,7 @@ static bool compile_docker_host(struct config *c) {
         struct opt_endpoint options = { 0 };
         struct policy_endpoint *to;
 
-        if (!host || c->upstream_socket_explicit || upstream_address_parse(unicode_trim(slice_of(host)), &a) != NULL || a.is_unix)
+        if (c->upstream_socket_explicit || !docker_host(c, &a))
                 return false;
         if (certs.len) {
                 options.tls.ca_file = builder_str(&c->blob, arena_printf(&c->arena, "%.*s/ca.pem", SLICE_ARG(certs)));
@@ -155,7 +161,7 @@ static void compile_endpoints(struct config *c) {
         uint32_t n = c->root->upstream.endpoints.n;
         struct policy_endpoint *to;
 
-        if (n == 0 && c->source.docker_host && c->source.environment && compile_docker_host(c))
+        if (compile_docker_host(c))
                 return;
         to = builder_list(&c->blob, n ? n : 1, struct policy_endpoint, &c->compiled->endpoints);
         for (uint32_t i = 0; i < n; i++)
@@ -198,16 +204,7 @@ static void compile_settings(struct config *c) {
         to->log_text = slice_eq(text_of(c, c->root->log.format), SLICE("text"));
 }
 
-/* Features that this build decodes and validates but does not carry out (no option without an effect: it is refused). */
-static void refuse_unbuilt(struct config *c) {
-        if (c->root->policy_bundle.enabled)
-                complain(c, &c->root->policy_bundle.enabled, "signed policy bundles are not enforced yet, so this is refused");
-}
-
 static void step_compile(struct config *c) {
-        refuse_unbuilt(c);
-        if (c->problems.n_errors)
-                return;
         effective_apply(c);
         compile_listeners(c);
         compile_endpoints(c);

@@ -108,6 +108,10 @@ bool check_guards(struct config *c);    /* guard.c: 3.13 to 3.16; false at the f
 void check_warnings(struct config *c);  /* warn.c: what is allowed but probably not meant */
 
 /* ---- compilation ---- */
+
+/* The TCP address that DOCKER_HOST names, where it is looked at (chapter 01, 3.4): upstream.endpoints wins over it. */
+struct upstream_address;
+bool docker_host(const struct config *c, struct upstream_address *ret);
 void compile_rules(struct config *c, struct plist rules, struct policy_scope *scope);
 void compile_scopes(struct config *c);
 void effective_apply(struct config *c);

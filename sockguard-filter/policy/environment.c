@@ -48,10 +48,30 @@ static bool any_variable(const struct config *c) {
         return false;
 }
 
-static void apply_optional(struct config *c, const struct opt_row *row, struct plist *field, const struct path *path,
-                           struct strbuf *name);
+/* The variables that name something, for those that name nothing. */
+struct names {
+        struct slice *at;
+        size_t n, room;
+};
 
-static void apply_block(struct config *c, const struct opt_block *block, void *base, const struct path *path, struct strbuf *name) {
+static void names_add(struct config *c, struct names *names, struct slice name) {
+        if (names->n == names->room) {
+                size_t room = names->room ? names->room * 2 : 512;
+                struct slice *at = arena_new_array(&c->arena, struct slice, room);
+
+                if (names->n)
+                        memcpy(at, names->at, names->n * sizeof(*at));
+                names->at = at;
+                names->room = room;
+        }
+        names->at[names->n++] = name;
+}
+
+static void apply_optional(struct config *c, const struct opt_row *row, struct plist *field, const struct path *path,
+                           struct strbuf *name, struct names *names);
+
+static void apply_block(struct config *c, const struct opt_block *block, void *base, const struct path *path, struct strbuf *name,
+                        struct names *names) {
         size_t prefix = name->len;
 
         for (uint32_t i = 0; i < block->n_rows; i++) {
@@ -73,8 +93,8 @@ static void apply_block(struct config *c, const struct opt_block *block, void *b
                 value = environment_get(c, name->at);
                 if (value && !*value)
                         value = NULL;
-                if (value)
-                        variable = arena_dup(&c->arena, strbuf_view(name));
+                variable = arena_dup(&c->arena, strbuf_view(name));
+                names_add(c, names, variable);
                 switch (row->kind) {
                 case OPT_K_SUB:
                         if (value && strcmp(row->inner->name, "mutations") == 0)
@@ -82,13 +102,13 @@ static void apply_block(struct config *c, const struct opt_block *block, void *b
                         else if (value)
                                 complain_variable(c, true, &below, variable, value,
                                                   "names a block of options, not an option; ignored");
-                        apply_block(c, row->inner, field, &below, name);
+                        apply_block(c, row->inner, field, &below, name, names);
                         break;
                 case OPT_K_OPT:
                         if (value)
                                 complain_variable(c, true, &below, variable, value,
                                                   "names a block of options, not an option; ignored");
-                        apply_optional(c, row, field, &below, name);
+                        apply_optional(c, row, field, &below, name, names);
                         break;
                 case OPT_K_LIST:
                         if (value && block == &opt_block_root && strcmp(row->key, "rules") == 0 && !c->rules_in_file)
@@ -107,11 +127,11 @@ static void apply_block(struct config *c, const struct opt_block *block, void *b
 
 /* A variable of a field inside brings the block into being. */
 static void apply_optional(struct config *c, const struct opt_row *row, struct plist *field, const struct path *path,
-                           struct strbuf *name) {
+                           struct strbuf *name, struct names *names) {
         void *at = field->n ? (void *) list_of(c, *field, char) : builder_array(&c->blob, 1, row->inner->size, NULL);
         bool any = false;
 
-        apply_block(c, row->inner, at, path, name);
+        apply_block(c, row->inner, at, path, name, names);
         for (uint32_t i = 0; i < row->inner->n_rows; i++) {
                 const struct mark *m = mark_find(c, (unsigned char *) at + row->inner->rows[i].offset, false);
 
@@ -169,14 +189,50 @@ static void apply_aliases(struct config *c) {
         }
 }
 
+static bool is_ours(struct slice name) {
+        /* Read elsewhere: where programs find each other. And what Kubernetes sets in every pod beside a service of this name. */
+        static const char *const exact[] = { "ALLOW_UNKNOWN_KEYS", "CTL", "FILTER", "LIBEXEC", "PORT", NULL };
+        static const char *const prefixes[] = { "SERVICE_HOST", "SERVICE_PORT", "PORT_", NULL };
+
+        name = slice_from(name, sizeof(PREFIX) - 1);
+        for (size_t i = 0; exact[i]; i++)
+                if (slice_eq(name, slice_of(exact[i])))
+                        return true;
+        for (size_t i = 0; prefixes[i]; i++)
+                if (slice_starts(name, slice_of(prefixes[i])))
+                        return true;
+        return false;
+}
+
+/* A misspelt variable has no effect, and says so. */
+static void warn_unknown(struct config *c, const struct names *names) {
+        for (char *const *e = c->source.environment; e && *e; e++) {
+                struct slice name, value;
+                bool known = false;
+
+                if (strncmp(*e, PREFIX, sizeof(PREFIX) - 1) != 0 || !slice_cut(slice_of(*e), '=', &name, &value) || is_ours(name))
+                        continue;
+                for (size_t i = 0; i < names->n && !known; i++)
+                        known = slice_eq(names->at[i], name);
+                if (known)
+                        continue;
+                c->origin = ORIGIN_ENVIRONMENT;
+                c->origin_name = arena_dup(&c->arena, name);
+                complain_at(c, true, NULL, 0, 0, (struct slice) { 0 }, problem_nearest(name, names->at, names->n),
+                            "no option has this variable; ignored");
+        }
+}
+
 void environment_apply(struct config *c) {
+        struct names names = { 0 };
         struct strbuf name;
 
         if (any_variable(c)) {
                 strbuf_init(&name, NAME_MAX_);
                 strbuf_adds(&name, PREFIX);
-                apply_block(c, &opt_block_root, c->root, NULL, &name);
+                apply_block(c, &opt_block_root, c->root, NULL, &name, &names);
                 strbuf_free(&name);
+                warn_unknown(c, &names);
         }
         apply_aliases(c);
 }

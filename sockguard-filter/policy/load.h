@@ -62,7 +62,7 @@ int config_check(struct config *c);
 /*
  * Works out the effective values and finishes the image with this generation. *ret_image is a view of memory that the
  * configuration owns. After config_check() returned 0. May be called again with another generation.
- * 0; -EBADMSG when a feature is configured that cannot be enforced yet (in the list); -EFBIG; -ENOMEM.
+ * 0; -EBADMSG when it would be too large (in the list); -ENOMEM.
  */
 int config_compile(struct config *c, uint64_t generation, struct slice *ret_image);
 

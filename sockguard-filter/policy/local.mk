@@ -26,11 +26,11 @@ libconfig_a_SOURCES += \
 	sockguard-filter/policy/dump.c \
 	sockguard-filter/policy/effective.c \
 	sockguard-filter/policy/environment.c \
+	sockguard-filter/policy/exposures.c \
 	sockguard-filter/policy/guard.c \
 	sockguard-filter/policy/load.c sockguard-filter/policy/load.h \
 	sockguard-filter/policy/options.c \
 	sockguard-filter/policy/problem.c sockguard-filter/policy/problem.h \
-	sockguard-filter/policy/reads.c \
 	sockguard-filter/policy/regex.c sockguard-filter/policy/regex.h \
 	sockguard-filter/policy/scalar.c sockguard-filter/policy/scalar.h \
 	sockguard-filter/policy/seccomp.c sockguard-filter/policy/seccomp.h \
@@ -40,9 +40,9 @@ libconfig_a_SOURCES += \
 check_PROGRAMS += tests/unit/test-config
 tests_unit_test_config_SOURCES = tests/unit/test-config.c
 tests_unit_test_config_LDADD = libconfig.a libcore.a $(YAML_LIBS) $(SECCOMP_LIBS) $(GNUTLS_LIBS)
-check_PROGRAMS += tests/unit/test-reads
-tests_unit_test_reads_SOURCES = tests/unit/test-reads.c
-tests_unit_test_reads_LDADD = libconfig.a libcore.a $(YAML_LIBS) $(SECCOMP_LIBS) $(GNUTLS_LIBS)
+check_PROGRAMS += tests/unit/test-exposures
+tests_unit_test_exposures_SOURCES = tests/unit/test-exposures.c
+tests_unit_test_exposures_LDADD = libconfig.a libcore.a $(YAML_LIBS) $(SECCOMP_LIBS) $(GNUTLS_LIBS)
 
 # The schema and the manual of the configuration, written from the options table while building.
 noinst_PROGRAMS += sockguard-filter/policy/describe

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#define NEAREST_LENGTH_MAX 64u /* longer texts are no typos of keys */
+#define NEAREST_LENGTH_MAX 128u /* longer texts are no typos of keys */
 
 void problems_add(struct problems *list, const struct problem *p) {
         if (p->warning)

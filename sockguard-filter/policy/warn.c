@@ -102,6 +102,25 @@ static void warn_patterns(struct config *c, struct plist labels, struct plist *n
                 warn(c, names->n ? names : images, "without visible_resource_labels only containers and images are hidden, not networks, volumes or services");
 }
 
+/* DOCKER_HOST loses to a socket that was asked for; where it wins, how safe the way is follows from its companions. */
+static void warn_docker_host(struct config *c) {
+        struct upstream_address a;
+        const char *dir = environment_get(c, "DOCKER_CERT_PATH"), *verify = environment_get(c, "DOCKER_TLS_VERIFY");
+        bool certs = dir && unicode_trim(slice_of(dir)).len, verified = verify && *verify;
+
+        if (!docker_host(c, &a))
+                return;
+        c->origin = ORIGIN_ENVIRONMENT;
+        c->origin_name = SLICE("DOCKER_HOST");
+        if (c->upstream_socket_explicit)
+                complain_at(c, true, NULL, 0, 0, a.authority, (struct slice) { 0 },
+                            "not used: upstream.socket is set and wins; unset one of them");
+        else if (!certs && !verified)
+                complain_at(c, true, NULL, 0, 0, a.authority, (struct slice) { 0 }, "the way to the daemon is not encrypted");
+        else if (!verified)
+                complain_at(c, true, NULL, 0, 0, a.authority, (struct slice) { 0 }, "the daemon's certificate is not verified");
+}
+
 void check_warnings(struct config *c) {
         struct opt_root *r = c->root;
         struct opt_profile *profiles = list_of(c, r->clients.profiles, struct opt_profile);
@@ -109,16 +128,14 @@ void check_warnings(struct config *c) {
 
         warn_rules(c, r->rules);
         warn_patterns(c, r->response.visible_resource_labels, &r->response.name_patterns, &r->response.image_patterns);
-        if (!r->insecure_allow_read_exfiltration)
-                warn_reads(c, r->rules, list_of(c, c->compiled->scopes, struct policy_scope));
+        warn_exposures(c, r->rules, &r->request_body, list_of(c, c->compiled->scopes, struct policy_scope));
         warn_unbuilt(c, &r->request_body);
         warn_update(c, &r->request_body.container_update);
         for (uint32_t i = 0; i < r->clients.profiles.n; i++) {
                 warn_rules(c, profiles[i].rules);
                 warn_patterns(c, profiles[i].response.visible_resource_labels, &profiles[i].response.name_patterns,
                               &profiles[i].response.image_patterns);
-                if (!r->insecure_allow_read_exfiltration)
-                        warn_reads(c, profiles[i].rules, list_of(c, c->compiled->scopes, struct policy_scope) + i + 1);
+                warn_exposures(c, profiles[i].rules, &profiles[i].request_body, list_of(c, c->compiled->scopes, struct policy_scope) + i + 1);
                 warn_unbuilt(c, &profiles[i].request_body);
                 warn_update(c, &profiles[i].request_body.container_update);
         }
@@ -137,6 +154,5 @@ void check_warnings(struct config *c) {
                 warn(c, &r->insecure_accept_opaque_buildkit_tunnels, "BuildKit tunnels pass uninspected (deprecated)");
         if (r->admin.enabled && r->admin.listen.insecure_allow_wide_open)
                 warn(c, &r->admin.listen.insecure_allow_wide_open, "anybody who reaches the admin listener may use it");
-        if (r->policy_bundle.enabled)
-                warn(c, &r->policy_bundle.enabled, "signed policy bundles are not enforced yet: compile and serve refuse this");
+        warn_docker_host(c);
 }

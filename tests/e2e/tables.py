@@ -37,7 +37,7 @@ def main():
         listed = {d["case"] for d in json.load(f)["deviations"] if d["case"].startswith("tables/")}
     with tempfile.TemporaryDirectory() as d:
         # unknown keys are the tables' business only where they are errors of the reference too
-        command = "/usr/bin/env SOCKGUARD_ALLOW_UNKNOWN_KEYS=true %s/sockguard-ctl" % os.path.abspath(BUILD)
+        command = "/usr/bin/env SOCKGUARD_ALLOW_UNKNOWN_KEYS=true %s/bin/sockguard-ctl" % os.path.abspath(BUILD)
         p = subprocess.run([sys.executable, base + "/match_replay.py", "--ctl", command, "--json", d + "/out.json", "--max", "0"],
                            env=dict(os.environ, PYTHONDONTWRITEBYTECODE="1"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         try:

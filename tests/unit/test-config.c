@@ -96,6 +96,70 @@ static void another_version_of_yaml_is_refused(void) {
         CHECK_COMPLAINT("%YAML 1.2\n---\nlog: {level: info}\n", "t.yaml:1:1: the %YAML line asks for another version; leave it out");
 }
 
+/* The first warning as one line, "" when there is none. */
+static const char *warning_of(const char *text, char *const *environment, bool serving) {
+        static struct strbuf line;
+        struct config_source source = {
+                .path = "t.yaml", .from_memory = true, .text = slice_of(text), .environment = environment, .overlay = true, .sections = true,
+                .docker_host = serving,
+        };
+        struct config *c = NULL;
+
+        config_load(&source, &c);
+        config_check(c);
+        strbuf_free(&line);
+        strbuf_init(&line, 4096);
+        for (size_t i = 0; i < config_problems(c)->n && line.len == 0; i++)
+                if (config_problems(c)->at[i].warning)
+                        problem_format(config_problems(c)->at + i, &line);
+        strbuf_addc(&line, 0);
+        config_free(c);
+        return line.at;
+}
+
+static void misspelt_variables_are_warned_of(void) {
+        static const struct {
+                const char *variable, *want;
+        } rows[] = {
+                { "SOCKGUARD_LOG_LEVLE=debug", "SOCKGUARD_LOG_LEVLE: warning: no option has this variable; ignored (did you mean \"SOCKGUARD_LOG_LEVEL\"?)" },
+                { "SOCKGUARD_REQUEST_BODY_CONTAINER_CREATE_DENY_UNCONFINED_SECOMP=true",
+                  "SOCKGUARD_REQUEST_BODY_CONTAINER_CREATE_DENY_UNCONFINED_SECOMP: warning: no option has this variable; ignored "
+                  "(did you mean \"SOCKGUARD_REQUEST_BODY_CONTAINER_CREATE_DENY_UNCONFINED_SECCOMP\"?)" },
+                { "SOCKGUARD_LOG=x", "SOCKGUARD_LOG: warning: log: \"x\": names a block of options, not an option; ignored" },
+                { "SOCKGUARD_LOG_LEVEL=debug", "" }, { "SOCKGUARD_LISTENERS=", "" }, { "SOCKGUARD_CTL=/x", "" },
+                { "SOCKGUARD_SERVICE_HOST=10.0.0.1", "" }, { "SOCKGUARD_PORT_2375_TCP_PROTO=tcp", "" }, { "SOCKGUARDLOG=x", "" },
+        };
+
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                char variable[100], *environment[] = { variable, NULL };
+
+                snprintf(variable, sizeof(variable), "%s", rows[i].variable);
+                CHECK_STR(slice_of(warning_of("", environment, false)), rows[i].want);
+        }
+}
+
+static void docker_host_that_loses_is_warned_of(void) {
+        char host[] = "DOCKER_HOST=tcp://10.0.0.1:2375", path[] = "SOCKET_PATH=/x", certs[] = "DOCKER_CERT_PATH=/c", verify[] = "DOCKER_TLS_VERIFY=1",
+             local[] = "DOCKER_HOST=unix:///x";
+        char *alone[] = { host, NULL }, *aliased[] = { host, path, NULL }, *unverified[] = { host, certs, NULL },
+             *verified[] = { host, certs, verify, NULL }, *locally[] = { local, path, NULL };
+        static const char loses[] = "DOCKER_HOST: warning: \"10.0.0.1:2375\": not used: upstream.socket is set and wins; unset one of them";
+
+        CHECK_STR(slice_of(warning_of("upstream: {socket: /s}\n", alone, true)), loses);
+        CHECK_STR(slice_of(warning_of("", aliased, true)), loses);
+        CHECK_STR(slice_of(warning_of("upstream: {socket: /s}\n", alone, false)), "");
+        CHECK_STR(slice_of(warning_of("", alone, true)), "DOCKER_HOST: warning: \"10.0.0.1:2375\": the way to the daemon is not encrypted");
+        CHECK_STR(slice_of(warning_of("", unverified, true)), "DOCKER_HOST: warning: \"10.0.0.1:2375\": the daemon's certificate is not verified");
+        CHECK_STR(slice_of(warning_of("", verified, true)), "");
+        CHECK_STR(slice_of(warning_of("", locally, true)), "");
+        CHECK_STR(slice_of(warning_of("upstream: {endpoints: [{address: /e}]}\n", alone, true)), "");
+}
+
+static void what_is_not_enforced_is_refused(void) {
+        CHECK_COMPLAINT("policy_bundle: {enabled: true, signature_path: /s, allowed_keyless: [{issuer: i, subject_pattern: s}]}\n",
+                        "t.yaml:1:26: policy_bundle.enabled: \"true\": signed policy bundles are not enforced yet, so this is refused");
+}
+
 static void all_problems_are_reported_in_one_go(void) {
         struct config *c = load("log: {level: x, format: y}\nresponse: {deny_verbosity: z}\nadmn: {}\n");
 
@@ -377,6 +441,8 @@ static void section_variables_replace_the_default_rules_only(void) {
 
 CHECK_MAIN(CHECK_TEST(an_empty_text_is_all_defaults), CHECK_TEST(problems_say_where_what_and_what_was_meant),
            CHECK_TEST(an_empty_mapping_does_not_count_as_a_number), CHECK_TEST(another_version_of_yaml_is_refused),
+           CHECK_TEST(misspelt_variables_are_warned_of), CHECK_TEST(docker_host_that_loses_is_warned_of),
+           CHECK_TEST(what_is_not_enforced_is_refused),
            CHECK_TEST(all_problems_are_reported_in_one_go), CHECK_TEST(trust_roots_count_only_while_trust_is_on),
            CHECK_TEST(scalars_are_what_the_dialect_says), CHECK_TEST(durations_have_units),
            CHECK_TEST(the_environment_beats_the_file_and_names_itself), CHECK_TEST(a_variable_that_names_a_block_changes_nothing),

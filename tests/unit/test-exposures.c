@@ -3,15 +3,15 @@
 
 #include "policy/load.h"
 
-/* The rule whose pattern a warning of reads quotes, "-" when there is none. */
-static const char *warned(const char *rules) {
+/* The rule whose pattern a warning quotes, "-" when there is none. */
+static const char *warned(const char *options, const char *rules) {
         static char found[64];
         static char text[2048];
         struct config_source source = { .path = "t.yaml", .from_memory = true, .overlay = true, .sections = true };
         const struct problems *list;
         struct config *c = NULL;
 
-        snprintf(text, sizeof(text), "listen: {socket: /tmp/s}\nrules: [%s]\n", rules);
+        snprintf(text, sizeof(text), "listen: {socket: /tmp/s}\n%s\nrules: [%s]\n", options, rules);
         source.text = slice_of(text);
         config_load(&source, &c);
         config_check(c);
@@ -32,6 +32,7 @@ static const char *warned(const char *rules) {
 }
 
 #define ALLOW(path) "{match: {method: GET, path: \"" path "\"}, action: allow}"
+#define POST(path) "{match: {method: POST, path: \"" path "\"}, action: allow}"
 #define DENY(path) "{match: {method: \"*\", path: \"" path "\"}, action: deny}"
 
 static void rules_that_reach_reads_by_some_names_are_warned_of(void) {
@@ -53,7 +54,7 @@ static void rules_that_reach_reads_by_some_names_are_warned_of(void) {
         };
 
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-                const char *got = warned(rows[i].rules);
+                const char *got = warned("", rows[i].rules);
 
                 if (strcmp(got, rows[i].want))
                         fprintf(stderr, "%s\n", rows[i].rules);
@@ -61,4 +62,31 @@ static void rules_that_reach_reads_by_some_names_are_warned_of(void) {
         }
 }
 
-CHECK_MAIN(CHECK_TEST(rules_that_reach_reads_by_some_names_are_warned_of))
+static void rules_that_reach_writes_that_nothing_judges_are_warned_of(void) {
+        static const struct {
+                const char *options, *rules, *want;
+        } rows[] = {
+                { "", POST("/containers/web/exec"), "/containers/web/exec" },
+                { "", DENY("/containers/sockguard-test/exec") "," POST("/containers/*/exec"), "/containers/*/exec" },
+                { "request_body: {exec: {allowed_commands: [[id]]}}", POST("/containers/web/exec"), "-" },
+                { "insecure_allow_body_blind_writes: true", POST("/containers/web/exec"), "-" },
+                { "", POST("/exec/abc*/start"), "/exec/abc*/start" },
+                { "", POST("/plugins/vieux/sshfs/set"), "/plugins/vieux/sshfs/set" },
+                { "request_body: {plugin: {allowed_set_env_prefixes: [A=]}}", POST("/plugins/vieux/sshfs/set"), "-" },
+                { "", "{match: {method: PUT, path: /libpod/manifests/mine}, action: allow}", "/libpod/manifests/mine" },
+                { "", POST("/moby.buildkit.v1.Control/Prune"), "/moby.buildkit.v1.Control/Prune" },
+                { "insecure_accept_opaque_buildkit_tunnels: true", POST("/moby.buildkit.v1.Control/Prune"), "-" },
+                { "", POST("/containers/create"), "-" },
+        };
+
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                const char *got = warned(rows[i].options, rows[i].rules);
+
+                if (strcmp(got, rows[i].want))
+                        fprintf(stderr, "%s\n", rows[i].rules);
+                CHECK_STR(slice_of(got), rows[i].want);
+        }
+}
+
+CHECK_MAIN(CHECK_TEST(rules_that_reach_reads_by_some_names_are_warned_of),
+           CHECK_TEST(rules_that_reach_writes_that_nothing_judges_are_warned_of))

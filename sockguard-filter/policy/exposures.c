@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The guard against reading data out asks the rules about one name (guard.c). A rule for another name passes it:
- * `GET /containers/web/logs`. Here patterns are held against patterns, which finds those too, and says so (chapter 05, 5).
+ * The guards ask the rules about one name each (guard.c). A rule for another name passes them: `GET /containers/web/logs`, or
+ * anything behind a deny for exactly the name that they ask about. Here patterns are held against patterns, which finds those
+ * too, and says so (chapter 01, 3.15).
  */
 #include <stdlib.h>
 
@@ -9,29 +10,47 @@
 #include "policy/glob.h"
 #include "policy/rules.h"
 
-/* Endpoints that hand out what containers, images and plugins hold. */
+enum danger { READS, WRITES_BY_EXEC, WRITES_BY_PLUGIN_SET, WRITES, TUNNELS, DANGER_MAX };
+
+static const char *const consequences[DANGER_MAX] = {
+        [READS] = "what is read there leaves the engine",
+        [WRITES_BY_EXEC] = "nothing judges what is run there while request_body.exec.allowed_commands is empty",
+        [WRITES_BY_PLUGIN_SET] = "nothing judges what is set there while request_body.plugin.allowed_set_env_prefixes is empty",
+        [WRITES] = "nothing judges what is written there",
+        [TUNNELS] = "nothing judges what passes through a BuildKit tunnel",
+};
+
 static const struct family {
+        enum danger danger;
         enum http_method method;
         const char *name, *pattern;
 } families[] = {
-        { HTTP_GET, "GET", "/containers/*/archive" },
-        { HTTP_GET, "GET", "/containers/*/export" },
-        { HTTP_GET, "GET", "/containers/*/logs" },
-        { HTTP_GET, "GET", "/containers/*/attach/ws" },
-        { HTTP_GET, "GET", "/services/*/logs" },
-        { HTTP_GET, "GET", "/tasks/*/logs" },
-        { HTTP_POST, "POST", "/containers/*/attach" },
-        { HTTP_GET, "GET", "/images/**/get" },
-        { HTTP_POST, "POST", "/images/**/push" },
-        { HTTP_POST, "POST", "/plugins/**/push" },
-        { HTTP_GET, "GET", "/libpod/containers/*/archive" },
-        { HTTP_GET, "GET", "/libpod/containers/*/export" },
-        { HTTP_GET, "GET", "/libpod/containers/*/logs" },
-        { HTTP_POST, "POST", "/libpod/containers/*/attach" },
-        { HTTP_GET, "GET", "/libpod/images/**/get" },
-        { HTTP_POST, "POST", "/libpod/images/**/push" },
-        { HTTP_POST, "POST", "/libpod/manifests/**/registry/**" },
-        { HTTP_POST, "POST", "/libpod/manifests/**/push" },
+        { READS, HTTP_GET, "GET", "/containers/*/archive" },
+        { READS, HTTP_GET, "GET", "/containers/*/export" },
+        { READS, HTTP_GET, "GET", "/containers/*/logs" },
+        { READS, HTTP_GET, "GET", "/containers/*/attach/ws" },
+        { READS, HTTP_GET, "GET", "/services/*/logs" },
+        { READS, HTTP_GET, "GET", "/tasks/*/logs" },
+        { READS, HTTP_POST, "POST", "/containers/*/attach" },
+        { READS, HTTP_GET, "GET", "/images/**/get" },
+        { READS, HTTP_POST, "POST", "/images/**/push" },
+        { READS, HTTP_POST, "POST", "/plugins/**/push" },
+        { READS, HTTP_GET, "GET", "/libpod/containers/*/archive" },
+        { READS, HTTP_GET, "GET", "/libpod/containers/*/export" },
+        { READS, HTTP_GET, "GET", "/libpod/containers/*/logs" },
+        { READS, HTTP_POST, "POST", "/libpod/containers/*/attach" },
+        { READS, HTTP_GET, "GET", "/libpod/images/**/get" },
+        { READS, HTTP_POST, "POST", "/libpod/images/**/push" },
+        { READS, HTTP_POST, "POST", "/libpod/manifests/**/registry/**" },
+        { READS, HTTP_POST, "POST", "/libpod/manifests/**/push" },
+        { WRITES_BY_EXEC, HTTP_POST, "POST", "/containers/*/exec" },
+        { WRITES_BY_EXEC, HTTP_POST, "POST", "/exec/*/start" },
+        { WRITES_BY_EXEC, HTTP_POST, "POST", "/libpod/containers/*/exec" },
+        { WRITES_BY_EXEC, HTTP_POST, "POST", "/libpod/exec/*/start" },
+        { WRITES_BY_PLUGIN_SET, HTTP_POST, "POST", "/plugins/**/set" },
+        { WRITES, HTTP_POST, "POST", "/libpod/manifests/**" },
+        { WRITES, HTTP_PUT, "PUT", "/libpod/manifests/**" },
+        { TUNNELS, HTTP_POST, "POST", "/moby.buildkit.v1.Control/*" },
 };
 
 /*
@@ -136,7 +155,23 @@ static bool has_method(const struct rule *r, enum http_method m) {
         return r->any_method || (r->methods & (1u << m));
 }
 
-void warn_reads(struct config *c, struct plist rules, const struct policy_scope *scope) {
+/* Is the danger acknowledged, or is there an inspector for it? */
+static bool is_met(const struct opt_root *r, const struct opt_request_body *b, const struct policy_scope *scope, enum danger danger) {
+        switch (danger) {
+        case READS:
+                return r->insecure_allow_read_exfiltration;
+        case WRITES_BY_EXEC:
+                return r->insecure_allow_body_blind_writes || b->exec.allowed_commands.n;
+        case WRITES_BY_PLUGIN_SET:
+                return r->insecure_allow_body_blind_writes || b->plugin.allowed_set_env_prefixes.n;
+        case WRITES:
+                return r->insecure_allow_body_blind_writes;
+        default:
+                return r->insecure_accept_opaque_buildkit_tunnels || scope->flags & POLICY_SCOPE_BUILDKIT;
+        }
+}
+
+void warn_exposures(struct config *c, struct plist rules, const struct opt_request_body *body, const struct policy_scope *scope) {
         const struct rule_set *set = builder_at(&c->blob, scope->rules);
         const struct rule *compiled = list_of(c, set->rules, struct rule);
         struct opt_rule *written = list_of(c, rules, struct opt_rule);
@@ -146,7 +181,7 @@ void warn_reads(struct config *c, struct plist rules, const struct policy_scope 
                         const struct family *family = &families[f];
                         bool shut = false;
 
-                        if (!has_method(&compiled[i], family->method) ||
+                        if (!has_method(&compiled[i], family->method) || is_met(c->root, body, scope, family->danger) ||
                             !patterns_meet(text_of(c, compiled[i].path), slice_of(family->pattern)))
                                 continue;
                         for (uint32_t j = 0; j < i && !shut; j++)
@@ -154,8 +189,8 @@ void warn_reads(struct config *c, struct plist rules, const struct policy_scope 
                                        covers(text_of(c, compiled[j].path), family->pattern);
                         if (shut)
                                 continue;
-                        warn(c, &written[i].match.path, "lets some of %s %s through: what is read there leaves the engine", family->name,
-                             family->pattern);
+                        warn(c, &written[i].match.path, "lets some of %s %s through: %s", family->name, family->pattern,
+                             consequences[family->danger]);
                         break;
                 }
         }
