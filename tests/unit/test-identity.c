@@ -232,7 +232,7 @@ static void assignments_that_name_nobody_are_refused(void) {
                 { "source_ip_profiles: [{profile: a}]", false },
                 { "source_ip_profiles: [{profile: A, cidrs: [0.0.0.0/0]}]", false },
                 { "default_profile: a", true },
-                { "default_profile: \" a \"", true },
+                { "default_profile: \" a \"", false },
                 { "default_profile: A", false },
                 { "default_profile: \"*\"", false },
                 { "client_certificate_profiles: [{profile: a}]", false },
