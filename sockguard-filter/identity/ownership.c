@@ -50,6 +50,7 @@ static const struct shared_row {
         { "/plugins", SHARED_STRICT, "ownership.strict" },
         { "/plugins/{}", SHARED_STRICT, "ownership.strict" },
         { "/distribution/{}", SHARED_STRICT, "ownership.strict" },
+        { "/build/cancel", SHARED_STRICT, "ownership.strict" },
         { "/session", SHARED_STRICT, "ownership.strict" },
         { "/grpc", SHARED_STRICT, "ownership.strict" },
         { "/moby.buildkit.v1.Control/{}", SHARED_STRICT, "ownership.strict" },

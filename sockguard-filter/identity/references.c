@@ -361,8 +361,11 @@ static const struct place libpod_container_places[] = {
 
 static const struct place libpod_pod_places[] = {
         { { "infra_image" }, RESOURCE_IMAGE, take_text },
+        { { "volumes", "*", "Name" }, RESOURCE_VOLUME, take_text },
         { { "Networks" }, RESOURCE_NETWORK, take_libpod_networks },
         { { "cni_networks" }, RESOURCE_NETWORK, take_libpod_networks },
+        { { "volumes_from" }, RESOURCE_CONTAINER, take_links },
+        { { "image_volumes", "*", "Source" }, RESOURCE_IMAGE, take_text },
         { { NULL }, 0, NULL },
 };
 
@@ -464,10 +467,6 @@ static const struct parameter_row {
         { "/libpod/images/pull", "reference", RESOURCE_IMAGE, REFERENCE_PULLED, PARAMETER_IMAGE, true, false },
 };
 
-static struct slice with_tag(struct arena *a, struct slice name, struct slice tag) {
-        return arena_printf(a, "%.*s:%.*s", SLICE_ARG(name), SLICE_ARG(tag));
-}
-
 /* The image that gets the name, once for every tag that some engine may read; Podman takes the last of several. */
 static void take_image_name(struct references *refs, const struct parameter_row *row, const struct http_query *query, struct slice name) {
         bool tagged = false;
@@ -483,7 +482,7 @@ static void take_image_name(struct references *refs, const struct parameter_row 
                 tagged = true;
                 /* A digest in its place moves no tag. */
                 if (slice_find(tag, ':') < 0)
-                        add(refs, row->kind, row->use, with_tag(refs->arena, name, tag));
+                        add(refs, row->kind, row->use, arena_printf(refs->arena, "%.*s:%.*s", SLICE_ARG(image_without_tag(name)), SLICE_ARG(tag)));
         }
         if (tagged)
                 return;

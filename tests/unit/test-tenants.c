@@ -245,6 +245,7 @@ static void every_reference_is_checked(void) {
                 { "POST /commit?container=mine&container=theirs", NULL, 403 },
                 { "POST /commit?container=mine&repo=theirs&tag=1", NULL, 403 },
                 { "POST /commit?container=mine&repo=gone", NULL, 0 },
+                { "POST /commit?container=mine&repo=theirs:9&tag=1", NULL, 403 },
                 { "GET /images/get?names=mine&names=theirs", NULL, 403 },
                 { "GET /images/get?names=none", NULL, 0 },
                 { "GET /images/get?names=ours", NULL, 0 },
@@ -288,6 +289,9 @@ static void every_reference_is_checked(void) {
                 { "POST /libpod/containers/create", "{\"dependencyContainers\":[\"theirs\"]}", 403 },
                 { "POST /libpod/containers/create", "{\"image_volumes\":[{\"Source\":\"theirs\"}]}", 403 },
                 { "POST /libpod/pods/create", "{\"infra_image\":\"theirs\"}", 403 },
+                { "POST /libpod/pods/create", "{\"volumes\":[{\"Name\":\"theirs\"}]}", 403 },
+                { "POST /libpod/pods/create", "{\"volumes_from\":[\"theirs\"]}", 403 },
+                { "POST /libpod/pods/create", "{\"image_volumes\":[{\"Source\":\"theirs\"}]}", 403 },
                 { "POST /libpod/pods/create", "{\"Networks\":{\"theirs\":{}}}", 403 },
         };
         static struct fake f;
@@ -588,7 +592,8 @@ static void what_belongs_to_everybody_is_refused_unless_allowed(void) {
                 { "GET /distribution/x/json", NULL, 403 }, { "GET /libpod/images/theirs/json", NULL, 403 },
                 { "DELETE /libpod/images/remove?images=theirs", NULL, 403 }, { "POST /libpod/play/kube", NULL, 403 },
                 { "POST /images/mine/tag?repo=none", NULL, 403 }, { "POST /images/create?fromImage=none", NULL, 0 },
-                { "POST /images/load", NULL, 403 }, { "POST /nodes/none/update", "{}", 403 }, { "GET /version", NULL, 0 }, { "GET /swarm", NULL, 403 },
+                { "POST /images/load", NULL, 403 }, { "POST /session", NULL, 403 }, { "POST /build/cancel?id=x", NULL, 403 },
+                { "POST /libpod/local/images/load", NULL, 403 }, { "POST /libpod/images/pull?reference=theirs", NULL, 403 }, { "POST /nodes/none/update", "{}", 403 }, { "GET /version", NULL, 0 }, { "GET /swarm", NULL, 403 },
         };
         static struct fake f;
 
