@@ -101,13 +101,42 @@ static void add(struct config *c, bool warning, struct slice path, const struct 
         });
 }
 
+void misread_add(struct config *c, struct slice path) {
+        if (c->loaded || c->n_misread == PROBLEMS_MAX)
+                return;
+        if (c->n_misread == c->misread_room) {
+                size_t room = c->misread_room ? c->misread_room * 2 : 16;
+                struct slice *at = arena_new_array(&c->arena, struct slice, room);
+
+                if (c->n_misread)
+                        memcpy(at, c->misread, c->n_misread * sizeof(*at));
+                c->misread = at;
+                c->misread_room = room;
+        }
+        c->misread[c->n_misread++] = path;
+}
+
+/* May what was misread explain that this is absent? */
+static bool explained(const struct config *c, struct slice path) {
+        for (size_t i = 0; i < c->n_misread; i++) {
+                struct slice m = c->misread[i];
+
+                if (slice_starts(path, m) && (m.len == 0 || path.len == m.len || strchr(".[", path.at[m.len])))
+                        return true;
+        }
+        return false;
+}
+
 void complain_at(struct config *c, bool warning, const struct path *path, uint32_t line, uint32_t column, struct slice value,
                  struct slice nearest, const char *format, ...) {
         struct mark place = { .name = c->origin_name, .line = line, .column = column };
+        struct slice text = path ? path_text(c, path) : (struct slice) { 0 };
         va_list ap;
 
+        if (!warning)
+                misread_add(c, text);
         va_start(ap, format);
-        add(c, warning, path ? path_text(c, path) : (struct slice) { 0 }, &place, value, nearest, format, ap);
+        add(c, warning, text, &place, value, nearest, format, ap);
         va_end(ap);
 }
 
@@ -244,10 +273,10 @@ static void complain_v(struct config *c, bool warning, const void *field, const 
         struct found f = { 0 };
         const struct mark *place = mark_find(c, field, false);
 
-        /* What a misread key left empty was complained about already. */
-        if (!place && c->load_failed)
-                return;
         find_field(c, &opt_block_root, (const unsigned char *) c->root, field, NULL, NULL, &f);
+        /* What a misread key left empty was complained about already. */
+        if (!place && explained(c, f.path))
+                return;
         if (f.row && (strcmp(f.row->key, "pem") == 0 || strcmp(f.row->key, "allowed_env_values") == 0))
                 f.value = (struct slice) { 0 };
         add(c, warning, f.path, place ? place : f.around, f.value, problem_nearest(f.value, candidates, n), format, ap);

@@ -38,7 +38,10 @@ struct config {
         struct slice origin_name;
 
         bool listen_explicit, endpoint_config_explicit, upstream_socket_explicit; /* chapter 01, 2.6 */
-        bool load_failed;              /* some value could not be read: absent values are not complained about */
+        /* What could not be read while loading, as paths: that these, or something below them, are absent is not complained about. */
+        struct slice *misread;
+        size_t n_misread, misread_room;
+        bool loaded;
         bool rules_in_file;
         bool defaulted_rules;          /* the built-in rules stand in root->rules */
         bool compat_active;
@@ -89,6 +92,9 @@ void complain_near(struct config *c, const void *field, const struct slice *cand
 void warn(struct config *c, const void *field, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* The path of a field or block, "" when the address is none. */
 struct slice locate(struct config *c, const void *field, const struct opt_row **ret_row);
+
+/* Notes that the value of a path, and whatever stands below it, may be absent because it was misread. */
+void misread_add(struct config *c, struct slice path);
 
 /* Of something that is no field. `line` 0: no place. */
 void complain_at(struct config *c, bool warning, const struct path *path, uint32_t line, uint32_t column, struct slice value,

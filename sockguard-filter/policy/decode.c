@@ -352,7 +352,7 @@ void decode_value(struct config *c, const struct opt_row *row, void *base, const
 }
 
 static void unknown_key(struct config *c, const struct opt_block *block, const struct entry *e, const struct path *up, bool strict) {
-        struct slice names[ROWS_MAX], key = node_key(e);
+        struct slice names[ROWS_MAX], key = node_key(e), nearest;
         bool warning = c->source.allow_unknown_keys && !strict;
         struct path path = { .up = up, .key = key.at };
 
@@ -363,8 +363,14 @@ static void unknown_key(struct config *c, const struct opt_block *block, const s
         }
         for (uint32_t i = 0; i < block->n_rows; i++)
                 names[i] = slice_of(block->rows[i].key);
-        complain_at(c, warning, &path, e->key->line, e->key->column, (struct slice) { 0 },
-                    problem_nearest(key, names, block->n_rows), warning ? "unknown key, ignored" : "unknown key");
+        nearest = problem_nearest(key, names, block->n_rows);
+        complain_at(c, warning, &path, e->key->line, e->key->column, (struct slice) { 0 }, nearest, "%s",
+                    warning ? "unknown key, ignored" : "unknown key");
+        if (warning)
+                return;
+        /* It was meant to be the nearest, or, when none is near, anything beside it. */
+        path.key = arena_dup(&c->arena, nearest).at;
+        misread_add(c, path_text(c, nearest.len ? &path : up));
 }
 
 void decode_block(struct config *c, const struct opt_block *block, void *base, const struct node *map, const struct path *path,

@@ -211,7 +211,7 @@ static void step_load(struct config *c) {
                 flags_apply(c);
         c->upstream_socket_explicit = mark_find(c, &c->root->upstream.socket, false) != NULL;
         rules_default(c);
-        c->load_failed = c->problems.n_errors != 0;
+        c->loaded = true;
 }
 
 int config_load(const struct config_source *source, struct config **ret) {

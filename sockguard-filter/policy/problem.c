@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #define NEAREST_LENGTH_MAX 128u /* longer texts are no typos of keys */
+#define BEGINNING_MIN 4u         /* shorter ones begin too many keys */
 
 void problems_add(struct problems *list, const struct problem *p) {
         if (p->warning)
@@ -123,5 +124,9 @@ struct slice problem_nearest(struct slice text, const struct slice *candidates, 
                         best_distance = d;
                 }
         }
+        /* Nothing is near: perhaps it was not written to its end. */
+        for (size_t i = 0; best.len == 0 && text.len >= BEGINNING_MIN && i < n; i++)
+                if (candidates[i].len > text.len && slice_case_eq(slice_upto(candidates[i], text.len), text))
+                        best = candidates[i];
         return best;
 }

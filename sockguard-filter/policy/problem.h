@@ -40,7 +40,7 @@ void problems_format_json(const struct problems *list, struct strbuf *out);
 
 /*
  * The candidate nearest to `text` by edit distance, if it is near enough to be a typo of it (a third of its length at
- * most, letter case ignored), else an empty slice.
+ * most, letter case ignored), else the first that begins with it, else an empty slice.
  */
 struct slice problem_nearest(struct slice text, const struct slice *candidates, size_t n);
 

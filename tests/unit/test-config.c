@@ -166,6 +166,21 @@ static void all_problems_are_reported_in_one_go(void) {
         config_check(c);
         CHECK_INT(config_problems(c)->n_errors, 4);
         config_free(c);
+        /* a misread key explains that what it meant is absent, and nothing else is explained by it */
+        c = load("clients: {profiles: [{name: a, ruels: []}, {name: b}]}\nlisteners: [{nmae: x, socket: /s}]\n");
+        config_check(c);
+        CHECK_INT(config_problems(c)->n_errors, 5);
+        config_free(c);
+        CHECK_COMPLAINT("request_body: {exec: {allow_root: true}}\n",
+                        "t.yaml:1:23: request_body.exec.allow_root: unknown key (did you mean \"allow_root_user\"?)");
+}
+
+static void a_key_that_is_let_through_explains_nothing(void) {
+        char allow[] = "SOCKGUARD_ALLOW_UNKNOWN_KEYS=true", *environment[] = { allow, NULL };
+        struct config *c = load_env("clients: {profiles: [{name: a, ruels: []}]}\n", environment);
+
+        CHECK_INT(config_check(c), -EBADMSG);
+        config_free(c);
 }
 
 static void trust_roots_count_only_while_trust_is_on(void) {
@@ -442,7 +457,7 @@ static void section_variables_replace_the_default_rules_only(void) {
 CHECK_MAIN(CHECK_TEST(an_empty_text_is_all_defaults), CHECK_TEST(problems_say_where_what_and_what_was_meant),
            CHECK_TEST(an_empty_mapping_does_not_count_as_a_number), CHECK_TEST(another_version_of_yaml_is_refused),
            CHECK_TEST(misspelt_variables_are_warned_of), CHECK_TEST(docker_host_that_loses_is_warned_of),
-           CHECK_TEST(what_is_not_enforced_is_refused),
+           CHECK_TEST(what_is_not_enforced_is_refused), CHECK_TEST(a_key_that_is_let_through_explains_nothing),
            CHECK_TEST(all_problems_are_reported_in_one_go), CHECK_TEST(trust_roots_count_only_while_trust_is_on),
            CHECK_TEST(scalars_are_what_the_dialect_says), CHECK_TEST(durations_have_units),
            CHECK_TEST(the_environment_beats_the_file_and_names_itself), CHECK_TEST(a_variable_that_names_a_block_changes_nothing),
