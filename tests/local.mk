@@ -38,3 +38,13 @@ noinst_PROGRAMS += tests/differential/ours
 tests_differential_ours_SOURCES = tests/differential/ours.c
 tests_differential_ours_LDADD = libcore.a
 EXTRA_DIST += tests/e2e/tenants-systemd.py
+
+# The C half of the comparison with BuildKit's parser (tests/e2e/builder-oracle.py).
+noinst_PROGRAMS += tests/differential/builder-ours
+tests_differential_builder_ours_SOURCES = tests/differential/builder.c
+tests_differential_builder_ours_LDADD = libcore.a
+EXTRA_DIST += \
+	tests/differential/builder/go.mod \
+	tests/differential/builder/go.sum \
+	tests/differential/builder/main.go \
+	tests/e2e/builder-oracle.py

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "inspect/build.h"
 
+#include <errno.h>
+
 #include "base/strbuf.h"
 #include "base/unicode.h"
 #include "inspect/dockerfile.h"
@@ -357,12 +359,27 @@ static bool judge_instruction(void *arg, struct slice name, struct slice rest) {
         return !o->deny_remote_add || !unicode_fold_eq(name, SLICE("ADD")) || judge_add(m, rest);
 }
 
+/*
+ * Where a heredoc or an escape directive lets builders read the file in different ways, it is judged in each that some builder
+ * would not refuse anyhow, with the stages and variables of that reading.
+ */
 void build_judge_sources(const struct inspect_input *in, struct slice text, struct inspect_result *r) {
         const struct opt_build *o = &in->options->build;
-        struct sources m = { .in = in, .r = r };
+        struct dockerfile_reading readings[DOCKERFILE_READINGS_MAX];
+        size_t n;
 
         if (!o->restrict_images && !o->deny_remote_add && !build_is_owned(in))
                 return;
-        read_build_args(&m);
-        (void) dockerfile_each(text, in->arena, judge_instruction, &m);
+        n = dockerfile_readings(text, readings);
+        for (size_t i = 0; i < n && r->outcome == INSPECT_PASS; i++) {
+                struct sources m = { .in = in, .r = r };
+                int possible = i == 0 ? 1 : dockerfile_reading_possible(text, &readings[i], in->arena);
+
+                if (possible == 1) {
+                        read_build_args(&m);
+                        possible = dockerfile_each(text, &readings[i], in->arena, judge_instruction, &m);
+                }
+                if (possible == -EBADMSG)
+                        inspect_deny(in, r, NULL, SLICE(""), NULL, "the Dockerfile's heredocs cannot be read with certainty");
+        }
 }

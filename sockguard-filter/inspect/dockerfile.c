@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "inspect/dockerfile.h"
 
+#include <errno.h>
+
 #include "base/unicode.h"
+#include "inspect/heredoc.h"
 
 #define WORK_MAX 40000000u /* lines looked at in all; only a file made to be ambiguous needs more */
 
@@ -36,46 +39,80 @@ static struct slice trim_right_bytes(struct slice s, const char *bytes) {
 
 /* ---- directives ---- */
 
+#define ASCII_BLANKS " \t\f\r" /* what the builder's patterns take for white space within a line */
+
 struct directives {
         bool frontend;
-        char escape;      /* as the plain reading finds it */
-        bool both_escapes;/* another reading may find the backtick */
+        char escape;      /* as BuildKit finds it */
+        bool both_escapes;/* another builder may find the backtick */
 };
 
-static void read_directive_block(struct slice text, struct slice marker, struct directives *d) {
-        struct slice line, key, value;
-        bool first_escape = true;
+static struct slice trim_ascii(struct slice s) {
+        while (s.len > 0 && s.at[0] && strchr(ASCII_BLANKS, s.at[0]))
+                s = slice_from(s, 1);
+        return trim_right_bytes(s, ASCII_BLANKS);
+}
 
-        while (next_line(&text, &line)) {
-                line = unicode_trim(line);
-                if (!slice_starts(line, marker) || !slice_cut(unicode_trim(slice_from(line, marker.len)), '=', &key, &value))
-                        return;
-                key = unicode_trim(key);
-                value = unicode_trim(value);
-                if (unicode_fold_eq(key, SLICE("syntax")))
-                        d->frontend |= value.len > 0;
-                else if (unicode_fold_eq(key, SLICE("escape"))) {
-                        bool backtick = slice_eq(value, SLICE("`"));
+/*
+ * Directives as any builder might see them: whatever white space stands around the words. False at the first line that is none.
+ */
+static bool loose_directive(struct slice line, struct slice marker, struct directives *d) {
+        struct slice key, value;
 
-                        if (first_escape && backtick)
-                                d->escape = '`';
-                        d->both_escapes |= backtick || d->escape == '`';
-                        first_escape = false;
-                } else if (!unicode_fold_eq(key, SLICE("check")))
-                        return;
+        line = trim_left(line);
+        if (!slice_starts(line, marker) || !slice_cut(slice_from(line, marker.len), '=', &key, &value))
+                return false;
+        key = unicode_trim(key);
+        if (unicode_fold_eq(key, SLICE("syntax"))) {
+                d->frontend |= trim_ascii(value).len > 0; /* to a builder, a no-break space is a name */
+                return true;
         }
+        if (!unicode_fold_eq(key, SLICE("escape")))
+                return unicode_fold_eq(key, SLICE("check"));
+        d->both_escapes |= slice_starts(unicode_trim(value), SLICE("`")); /* old builders look at the first character only */
+        return true;
+}
+
+/* A directive for BuildKit: "#", blanks, a word of ASCII letters and digits, blanks, "=", and a value that is not empty. */
+static bool exact_directive(struct slice line, struct slice *ret_key, struct slice *ret_value) {
+        line = trim_left(line);
+        if (!slice_starts(line, SLICE("#")) || !slice_cut(slice_from(line, 1), '=', ret_key, ret_value))
+                return false;
+        *ret_key = trim_ascii(*ret_key);
+        *ret_value = trim_ascii(*ret_value);
+        for (size_t i = 0; i < ret_key->len; i++) {
+                char c = ret_key->at[i];
+
+                if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(i > 0 && c >= '0' && c <= '9'))
+                        return false;
+        }
+        return ret_key->len > 0 && ret_value->len > 0;
+}
+
+static char exact_escape(struct slice text) {
+        struct slice line, key, value;
+        char escape = '\\';
+
+        while (next_line(&text, &line) && exact_directive(line, &key, &value)) {
+                if (slice_case_eq(key, SLICE("escape")))
+                        escape = value.at[0] == '`' ? '`' : '\\';
+                else if (!slice_case_eq(key, SLICE("syntax")) && !slice_case_eq(key, SLICE("check")))
+                        break;
+        }
+        return escape;
 }
 
 static struct directives read_directives(struct slice text) {
-        struct directives d = { .escape = '\\' };
-        struct slice line, rest = text;
+        static const struct slice markers[] = { { "#", 1 }, { "//", 2 } };
+        struct directives d = { .escape = exact_escape(text) };
+        struct slice line, rest;
 
-        if (slice_starts(text, SLICE("#!"))) {
-                next_line(&rest, &line);
-                text = rest;
-        }
-        read_directive_block(text, SLICE("#"), &d);
-        read_directive_block(text, SLICE("//"), &d);
+        d.both_escapes = d.escape == '`';
+        if (slice_starts(text, SLICE("#!")))
+                next_line(&text, &line);
+        for (size_t i = 0; i < sizeof(markers) / sizeof(markers[0]); i++)
+                for (rest = text; next_line(&rest, &line) && loose_directive(line, markers[i], &d);)
+                        ;
         /* BuildKit also takes its frontend from a JSON object at the head of the file; no instruction begins like that. */
         d.frontend |= slice_starts(unicode_trim(text), SLICE("{"));
         return d;
@@ -117,13 +154,21 @@ enum word { WORD_OPEN, WORD_OTHER, WORD_RUN };
 /* What is the logical line that begins like this? WORD_OPEN: nothing can be said yet; `whole`: nothing more comes. */
 static enum word classify(struct slice line, bool whole) {
         struct slice field;
+        bool onbuild = false, flags = false;
 
         while (unicode_field(&line, &field)) {
                 if (line.len == 0 && !whole)
-                        return field.len > 16 ? WORD_OTHER : WORD_OPEN;
-                if (unicode_fold_eq(field, SLICE("ONBUILD")))
+                        return field.len > 16 && !flags ? WORD_OTHER : WORD_OPEN;
+                if (unicode_fold_eq(field, SLICE("RUN")))
+                        return WORD_RUN;
+                if (unicode_fold_eq(field, SLICE("ONBUILD"))) {
+                        onbuild = true;
                         continue;
-                return unicode_fold_eq(field, SLICE("RUN")) ? WORD_RUN : WORD_OTHER;
+                }
+                /* ONBUILD has no flags, but is read as if it had: "ONBUILD -- RUN". Where they end is not worth following. */
+                flags |= onbuild && slice_starts(field, SLICE("--"));
+                if (!flags)
+                        return WORD_OTHER;
         }
         return whole ? WORD_OTHER : WORD_OPEN;
 }
@@ -226,11 +271,20 @@ enum dockerfile_verdict dockerfile_scan(struct slice text, struct arena *a) {
         return DOCKERFILE_CLEAN;
 }
 
-bool dockerfile_looks_like_one(struct slice text) {
+/* All of one word. */
+static bool is_instruction_name(struct slice word) {
         static const char *const words[] = {
                 "ADD", "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "LABEL", "MAINTAINER", "RUN",
                 "SHELL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR",
         };
+
+        for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+                if (unicode_fold_eq(word, slice_of(words[i])))
+                        return true;
+        return false;
+}
+
+bool dockerfile_looks_like_one(struct slice text) {
         struct slice line, field, next;
 
         text = without_bom(text);
@@ -240,27 +294,97 @@ bool dockerfile_looks_like_one(struct slice text) {
                         continue;
                 if (!unicode_field(&line, &field))
                         return false;
-                for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-                        if (unicode_fold_eq(field, slice_of(words[i])))
-                                return true;
-                return unicode_fold_eq(field, SLICE("ONBUILD")) && !unicode_field(&line, &next);
+                return is_instruction_name(field) || (unicode_fold_eq(field, SLICE("ONBUILD")) && !unicode_field(&line, &next));
         }
         return false;
 }
 
-bool dockerfile_each(struct slice text, struct arena *a, bool (*handler)(void *arg, struct slice name, struct slice rest), void *arg) {
+size_t dockerfile_readings(struct slice text, struct dockerfile_reading *ret) {
+        struct directives d = read_directives(without_bom(text));
+        bool heredoc = has_heredoc(text);
+        size_t n = 0;
+
+        for (unsigned i = 0; i < DOCKERFILE_READINGS_MAX; i++) {
+                bool other = i & 1, without = i & 2;
+
+                if ((other && !d.both_escapes) || (without && !heredoc))
+                        continue;
+                ret[n++] = (struct dockerfile_reading) {
+                        .escape = !other ? d.escape : d.escape == '`' ? '\\' : '`', .heredocs = heredoc && !without,
+                };
+        }
+        return n;
+}
+
+/* The first word, which ends at ASCII white space as the builder's do; *line is what follows it. */
+static struct slice first_word(struct slice *line) {
+        struct slice word;
+        size_t n = 0;
+
+        *line = unicode_trim(*line);
+        while (n < line->len && (line->at[n] == 0 || !strchr("\t\v\f\r ", line->at[n])))
+                n++;
+        word = slice_upto(*line, n);
+        *line = slice_from(*line, n);
+        return word;
+}
+
+static bool may_hold_heredocs(struct slice line) {
+        struct slice word = first_word(&line);
+
+        if (slice_case_eq(word, SLICE("ONBUILD")))
+                word = first_word(&line);
+        return slice_case_eq(word, SLICE("ADD")) || slice_case_eq(word, SLICE("COPY")) || slice_case_eq(word, SLICE("RUN"));
+}
+
+/* Goes past the documents behind a line. 0, -ENODATA: one has no end, -EBADMSG: what they are cannot be told. */
+static int skip_heredocs(struct slice line, struct slice *rest, struct arena *a, uint32_t *work) {
+        struct heredoc documents[HEREDOC_MAX];
+        int n;
+
+        if (!may_hold_heredocs(line) || !has_heredoc(line))
+                return 0;
+        n = heredoc_find(line, a, documents);
+        for (int i = 0; i < n; i++)
+                for (bool ended = false; !ended;) {
+                        struct slice physical;
+
+                        ++*work;
+                        if (!next_line(rest, &physical))
+                                return -ENODATA;
+                        ended = heredoc_ends(&documents[i], physical);
+                }
+        return n < 0 ? n : 0;
+}
+
+int dockerfile_each(struct slice text, const struct dockerfile_reading *reading, struct arena *a,
+                    bool (*handler)(void *arg, struct slice name, struct slice rest), void *arg) {
         uint32_t work = 0;
-        struct scanner s = { .way = WAY_BUILDKIT, .work = &work };
-        struct slice logical, name;
+        struct scanner s = { .way = WAY_BUILDKIT, .escape = reading->escape, .work = &work };
+        struct slice logical;
 
         text = without_bom(text);
-        s.escape = read_directives(text).escape;
         s.buffer = arena_alloc(a, text.len + 1);
         while (logical_line(&s, &text, &logical)) {
-                if (!unicode_field(&logical, &name))
-                        continue;
-                if (!handler(arg, name, logical))
-                        return false;
+                struct slice rest = logical, name = first_word(&rest);
+                int r = reading->heredocs ? skip_heredocs(logical, &text, a, &work) : 0;
+
+                if (r < 0)
+                        return r;
+                if (name.len > 0 && !handler(arg, name, rest))
+                        return -ECANCELED;
         }
-        return true;
+        return work > WORK_MAX ? -EBADMSG : 0;
+}
+
+static bool is_instruction(void *arg, struct slice name, struct slice rest) {
+        (void) arg;
+        (void) rest;
+        return is_instruction_name(name) || slice_case_eq(name, SLICE("ONBUILD"));
+}
+
+int dockerfile_reading_possible(struct slice text, const struct dockerfile_reading *reading, struct arena *a) {
+        int r = dockerfile_each(text, reading, a, is_instruction, NULL);
+
+        return r == 0 ? 1 : r == -ECANCELED || r == -ENODATA ? 0 : r;
 }

@@ -38,6 +38,7 @@ libcore_a_SOURCES += \
 	sockguard-filter/inspect/build.c sockguard-filter/inspect/build.h sockguard-filter/inspect/build_sources.c \
 	sockguard-filter/inspect/buildkit.c \
 	sockguard-filter/inspect/dockerfile.c sockguard-filter/inspect/dockerfile.h \
+	sockguard-filter/inspect/heredoc.c sockguard-filter/inspect/heredoc.h \
 	sockguard-filter/inspect/facts.c sockguard-filter/inspect/facts.h \
 	sockguard-filter/inspect/image.c \
 	sockguard-filter/inspect/judge.c sockguard-filter/inspect/judge.h \

@@ -245,6 +245,18 @@ static void builds_that_may_run_are_not_looked_into(void) {
         CHECK_INT(upload("POST /build", NULL, finish()), INSPECT_DENY);
         start(); tarball_file(&t, "Dockerfile", "FROM busybox\nRUN --mount=type=bind,from=evil.io/x y\n");
         CHECK_INT(upload("POST /build", NULL, finish()), INSPECT_DENY);
+        /* What stands in a document is neither a stage nor hides the line behind it. */
+        bodies_options(&f)->image_pull.allow_official = false;
+        bodies_options(&f)->image_pull.allowed_registries = fake_strs(&f, "good.io");
+        start(); tarball_file(&t, "Dockerfile", "FROM good.io/x\nCOPY <<E /x\nFROM good.io/y AS evil\nE\nFROM evil\n");
+        CHECK_INT(upload("POST /build", NULL, finish()), INSPECT_DENY);
+        start(); tarball_file(&t, "Dockerfile", "FROM good.io/x\nCOPY <<'E\\' /x\nE\\\nFROM evil.io/x\n");
+        CHECK_INT(upload("POST /build", NULL, finish()), INSPECT_DENY);
+        start(); tarball_file(&t, "Dockerfile", "FROM good.io/x AS a\nCOPY <<E /x\nfrom sys import argv\nE\nFROM a\n");
+        CHECK_INT(upload("POST /build", NULL, finish()), INSPECT_PASS);
+        start(); tarball_file(&t, "Dockerfile", "FROM good.io/x\nCOPY <<${A:-E} /x\nE\n");
+        CHECK_INT(upload("POST /build", NULL, finish()), INSPECT_DENY);
+        start(); tarball_file(&t, "Dockerfile", "FROM good.io/x\n");
         CHECK_INT(upload("POST /build?t=evil.io/x", NULL, finish()), INSPECT_DENY);
         CHECK_INT(upload("POST /build?cachefrom=%5B%22evil.io/x%22%5D", NULL, finish()), INSPECT_DENY);
         fake_done(&f);
