@@ -1,6 +1,7 @@
 # Sources and tests of sockguard-filter/base.
 libcore_a_SOURCES += \
 	sockguard-filter/base/address.c sockguard-filter/base/address.h \
+	sockguard-filter/base/resolve.c sockguard-filter/base/resolve.h \
 	sockguard-filter/base/arena.c sockguard-filter/base/arena.h \
 	sockguard-filter/base/clock.h \
 	sockguard-filter/base/error.c sockguard-filter/base/error.h \
@@ -18,3 +19,6 @@ tests_unit_test_json_LDADD = libcore.a
 tests_unit_test_unicode_SOURCES = tests/unit/test-unicode.c tests/unit/check.h
 tests_unit_test_unicode_LDADD = libcore.a
 
+check_PROGRAMS += tests/unit/test-resolve
+tests_unit_test_resolve_SOURCES = tests/unit/test-resolve.c
+tests_unit_test_resolve_LDADD = libcore.a

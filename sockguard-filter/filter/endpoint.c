@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -11,19 +10,19 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/resolve.h"
 #include "filter/endpoint.h"
 #include "limits/state.h"
 #include "tls/dialler.h"
+
+#define RESOLVE_NS (3 * NSEC_PER_SEC) /* for all host names of a policy, when a filter starts */
 
 struct endpoint {
         enum endpoint_kind kind;
         enum endpoint_health health; /* own knowledge, where no state is shared */
         unsigned n_addresses;
-        int resolve_error;           /* of getaddrinfo(3), 0 none */
-        struct {
-                struct sockaddr_storage at;
-                socklen_t len;
-        } addresses[ENDPOINT_ADDRESSES_MAX];
+        struct error unresolved;     /* why there are no addresses */
+        struct resolved addresses[ENDPOINT_ADDRESSES_MAX];
 };
 
 static const struct policy_endpoint *configured(const struct policy *p, unsigned i) {
@@ -89,35 +88,20 @@ static int resolve_unix(const struct policy *p, const struct policy_endpoint *c,
         return 0;
 }
 
-static int resolve_tcp(const struct policy *p, const struct policy_endpoint *c, struct endpoint *ret) {
-        const struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG };
-        const struct addrinfo literal = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST };
-        struct addrinfo *list = NULL;
+static int resolve_tcp(const struct policy *p, const struct policy_endpoint *c, uint64_t deadline, struct endpoint *ret) {
         char host[256], port[16];
         int r;
 
         if (text_of(p, c->host, host, sizeof(host)) < 0 || text_of(p, c->port, port, sizeof(port)) < 0)
                 return -ENAMETOOLONG;
-        /* A literal needs no resolver, and must work on a host that has only the other family configured (127.0.0.1). */
-        r = getaddrinfo(host, port, &literal, &list);
-        if (r == EAI_NONAME)
-                r = getaddrinfo(host, port, &hints, &list);
-        if (r != 0) {
-                ret->resolve_error = r;
-                return 0;
-        }
-        for (const struct addrinfo *ai = list; ai && ret->n_addresses < ENDPOINT_ADDRESSES_MAX; ai = ai->ai_next) {
-                if (ai->ai_addrlen > sizeof(ret->addresses[0].at))
-                        continue;
-                memcpy(&ret->addresses[ret->n_addresses].at, ai->ai_addr, ai->ai_addrlen);
-                ret->addresses[ret->n_addresses].len = ai->ai_addrlen;
-                ret->n_addresses++;
-        }
-        freeaddrinfo(list);
+        r = resolve_host(host, port, deadline, ret->addresses, ENDPOINT_ADDRESSES_MAX, &ret->unresolved);
+        if (r > 0)
+                ret->n_addresses = (unsigned) r;
         return 0;
 }
 
-static int resolve(const struct policy *p, unsigned i, struct endpoint *ret) {
+/* A host name that does not resolve until `deadline` is no error here. */
+static int resolve(const struct policy *p, unsigned i, uint64_t deadline, struct endpoint *ret) {
         const struct policy_endpoint *c = configured(p, i);
 
         *ret = (struct endpoint) { .kind = (enum endpoint_kind) c->kind, .health = ENDPOINT_UNKNOWN };
@@ -125,15 +109,25 @@ static int resolve(const struct policy *p, unsigned i, struct endpoint *ret) {
         case ENDPOINT_UNIX:
                 return resolve_unix(p, c, ret);
         case ENDPOINT_TCP:
-                return resolve_tcp(p, c, ret);
+                return resolve_tcp(p, c, deadline, ret);
         case ENDPOINT_TLS:
                 return 0; /* the dialler's business */
         }
         return -EINVAL;
 }
 
+/* Each of n attempts gets an equal part of what is left, so that one that is silent leaves time for the others. */
+static uint64_t share_of(uint64_t deadline, unsigned n) {
+        uint64_t now = now_ns();
+
+        if (deadline == NSEC_NEVER || deadline <= now)
+                return deadline;
+        return now + (deadline - now) / (n ? n : 1);
+}
+
 int endpoints_open(struct endpoint_set *e, const struct policy *p, struct state_map *shared, struct error *err) {
         unsigned n = p->compiled->endpoints.n;
+        uint64_t deadline = deadline_in(RESOLVE_NS);
         bool tls = false;
         int r;
 
@@ -149,7 +143,7 @@ int endpoints_open(struct endpoint_set *e, const struct policy *p, struct state_
         e->shared = shared;
         e->n = n;
         for (unsigned i = 0; i < n; i++) {
-                r = resolve(p, i, &e->at[i]);
+                r = resolve(p, i, share_of(deadline, n - i), &e->at[i]);
                 if (r < 0) {
                         endpoints_close(e);
                         return error_errno(err, r, "upstream endpoint %u", i);
@@ -238,22 +232,13 @@ static int connect_one(const struct endpoint *ep, unsigned k, uint64_t deadline,
         return 0;
 }
 
-/* Each of n attempts gets an equal part of what is left, so that one that is silent leaves time for the others. */
-static uint64_t share_of(uint64_t deadline, unsigned n) {
-        uint64_t now = now_ns();
-
-        if (deadline == NSEC_NEVER || deadline <= now)
-                return deadline;
-        return now + (deadline - now) / (n ? n : 1);
-}
-
 static int dial_endpoint(const struct endpoint *ep, int dialler, unsigned i, uint64_t deadline, int *ret_fd, struct error *err) {
         int r = -EHOSTUNREACH;
 
         if (ep->kind == ENDPOINT_TLS)
                 return dialler_dial(dialler, i, deadline, ret_fd, err);
-        if (ep->resolve_error)
-                return error_set(err, -EHOSTUNREACH, "resolve: %s", gai_strerror(ep->resolve_error));
+        if (ep->n_addresses == 0)
+                return error_set(err, r, "%s", ep->unresolved.text);
         for (unsigned k = 0; k < ep->n_addresses; k++) {
                 r = connect_one(ep, k, share_of(deadline, ep->n_addresses - k), ret_fd);
                 if (r >= 0)
@@ -309,7 +294,7 @@ int endpoint_probe(const struct policy *p, unsigned endpoint, uint64_t deadline,
 
         if (endpoint >= p->compiled->endpoints.n)
                 return error_set(err, -EINVAL, "no such endpoint");
-        r = resolve(p, endpoint, &ep);
+        r = resolve(p, endpoint, deadline, &ep);
         if (r < 0)
                 return error_errno(err, r, "upstream endpoint %u", endpoint);
         if (ep.kind == ENDPOINT_TLS)

@@ -36,7 +36,7 @@ struct endpoint_set {
  * Reads the endpoints of `p` (which must stay mapped; endpoints never change in a reload), resolves the host names among
  * them, and starts the TLS dialler if one is needed. Must run before the sandbox. `shared` may be NULL.
  * 0; -EINVAL no endpoint or too many; -ENOMEM; another negative errno when the dialler cannot be started. A host name that does
- * not resolve is no error here: that endpoint fails when it is dialled.
+ * not resolve, or not within three seconds for all of them, is no error here: that endpoint fails when it is dialled.
  */
 int endpoints_open(struct endpoint_set *e, const struct policy *p, struct state_map *shared, struct error *err);
 
