@@ -10,14 +10,13 @@
 
 extern char **environ;
 
-static bool is_yaml(const char *path) {
+bool policy_is_yaml(const char *path) {
         struct slice s = slice_of(path);
 
         return slice_ends(s, SLICE(".yaml")) || slice_ends(s, SLICE(".yml"));
 }
 
-/* Compiles a configuration into a memfd: its descriptor, or negative errno. */
-static int compile(const char *path, bool quiet, struct error *e) {
+int policy_compile_file(const char *path, bool quiet, struct error *e) {
         const char *ctl = getenv("SOCKGUARD_CTL");
         posix_spawn_file_actions_t actions;
         char out[16];
@@ -63,8 +62,8 @@ static int compile(const char *path, bool quiet, struct error *e) {
 static int load(struct policy_source *s, struct policy *ret) {
         int fd, r;
 
-        s->compiled_here = is_yaml(s->path);
-        fd = s->compiled_here ? compile(s->path, s->quiet, &s->why) : open(s->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        s->compiled_here = policy_is_yaml(s->path);
+        fd = s->compiled_here ? policy_compile_file(s->path, s->quiet, &s->why) : open(s->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
         if (fd < 0 && s->compiled_here)
                 return fd;
         if (fd < 0)

@@ -25,6 +25,15 @@ struct policy_source {
         struct error why;        /* when not loaded: what is wrong, and what to run */
 };
 
+/* Is this a configuration that has to be compiled first? */
+bool policy_is_yaml(const char *path);
+
+/*
+ * Compiles a configuration into a memfd, by sockguard-ctl. `quiet`: stderr is the client's connection, the compiler must not have it. The
+ * close-on-exec descriptor; or negative errno with a sentence in *e.
+ */
+int policy_compile_file(const char *path, bool quiet, struct error *e);
+
 /*
  * Maps the image at `path`; a file that ends in .yaml or .yml is compiled by sockguard-ctl first. 0 or negative errno; then
  * s->why says what to do and s->loaded is false, which makes every request a 503.

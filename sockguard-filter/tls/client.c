@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <gnutls/x509.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -12,6 +11,7 @@
 
 #include "base/address.h"
 #include "base/clock.h"
+#include "base/resolve.h"
 #include "filter/endpoint.h"
 #include "tls/client.h"
 #include "tls/dialler.h"
@@ -78,17 +78,17 @@ static void load(const struct policy *p, unsigned i, struct daemon *d) {
 
 /* ---- one connection ---- */
 
-static int connect_to(const struct addrinfo *ai, uint64_t deadline, int *ret_fd) {
+static int connect_to(const struct resolved *to, uint64_t deadline, int *ret_fd) {
         struct pollfd pfd = { .events = POLLOUT };
         socklen_t size = sizeof(int);
         int one = 1, failed = 0, r = 0;
 
-        pfd.fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        pfd.fd = socket(to->at.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (pfd.fd < 0)
                 return -errno;
         (void) setsockopt(pfd.fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
         (void) setsockopt(pfd.fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
-        if (connect(pfd.fd, ai->ai_addr, ai->ai_addrlen) < 0) {
+        if (connect(pfd.fd, (const struct sockaddr *) &to->at, to->len) < 0) {
                 r = errno == EINPROGRESS ? 0 : -errno;
                 if (r == 0)
                         r = poll(&pfd, 1, deadline_poll_ms(deadline)) > 0 ? 0 : -ETIMEDOUT;
@@ -103,23 +103,18 @@ static int connect_to(const struct addrinfo *ai, uint64_t deadline, int *ret_fd)
 }
 
 static int connect_daemon(const struct daemon *d, uint64_t deadline, int *ret_fd, struct error *e) {
-        const struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
-        struct addrinfo *list;
-        unsigned n = 0;
-        int r;
+        struct resolved list[ENDPOINT_ADDRESSES_MAX];
+        uint64_t now = now_ns();
+        int n, r = -EHOSTUNREACH;
 
-        r = getaddrinfo(d->host, d->port, &hints, &list);
-        if (r != 0)
-                return error_set(e, -EHOSTUNREACH, "resolve %s: %s", d->host, gai_strerror(r));
-        for (const struct addrinfo *ai = list; ai; ai = ai->ai_next)
-                n++;
-        r = -EHOSTUNREACH;
-        for (const struct addrinfo *ai = list; ai && r < 0; ai = ai->ai_next, n--) {
-                uint64_t now = now_ns();
-
-                r = connect_to(ai, deadline > now ? now + (deadline - now) / n : deadline, ret_fd);
+        /* Half of the time for the name, so that one that is answered late leaves some for the daemon. */
+        n = resolve_host(d->host, d->port, deadline > now ? now + (deadline - now) / 2 : deadline, list, ENDPOINT_ADDRESSES_MAX, e);
+        if (n < 0)
+                return n;
+        for (int i = 0; i < n && r < 0; i++) {
+                now = now_ns();
+                r = connect_to(&list[i], deadline > now ? now + (deadline - now) / (uint64_t) (n - i) : deadline, ret_fd);
         }
-        freeaddrinfo(list);
         return r < 0 ? error_errno(e, r, "connect") : 0;
 }
 
@@ -169,12 +164,12 @@ static int explain(gnutls_session_t s, int error, struct error *e) {
         return error_set(e, -EPROTO, "TLS handshake: %s", gnutls_strerror(error));
 }
 
-static int answer(int channel, int error, int fd, const char *text) {
+static int answer(int channel, uint32_t serial, int error, int fd, const char *text) {
         union {
                 struct cmsghdr align;
                 char room[CMSG_SPACE(sizeof(int))];
         } control = {};
-        struct dial_answer a = { .error = error };
+        struct dial_answer a = { .serial = serial, .error = error };
         struct iovec iov = { .iov_base = &a, .iov_len = sizeof(a) };
         struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
         struct cmsghdr *c;
@@ -193,7 +188,7 @@ static int answer(int channel, int error, int fd, const char *text) {
 }
 
 /* A child: connects, locks itself in, shakes hands, hands the other end over, and carries bytes until both ends are done. */
-static int dial(const struct daemon *d, int channel, uint64_t deadline, struct error *e) {
+static int dial(const struct daemon *d, int channel, uint32_t serial, uint64_t deadline, struct error *e) {
         static struct tls_stream stream;
         gnutls_session_t session = NULL;
         int fd = -1, pair[2], error = 0, r;
@@ -221,7 +216,7 @@ static int dial(const struct daemon *d, int channel, uint64_t deadline, struct e
 
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
                 return error_errno(e, -errno, "socketpair");
-        r = answer(channel, 0, pair[1], "");
+        r = answer(channel, serial, 0, pair[1], "");
         if (r < 0)
                 _exit(1); /* the filter has gone */
         close(pair[1]);
@@ -231,11 +226,11 @@ static int dial(const struct daemon *d, int channel, uint64_t deadline, struct e
         _exit(0);
 }
 
-static void __attribute__((noreturn)) serve_dial(const struct daemon *d, int channel, uint64_t deadline) {
+static void __attribute__((noreturn)) serve_dial(const struct daemon *d, int channel, uint32_t serial, uint64_t deadline) {
         struct error e = {};
-        int r = dial(d, channel, deadline, &e);
+        int r = dial(d, channel, serial, deadline, &e);
 
-        (void) answer(channel, r < 0 ? r : -EIO, -1, e.text);
+        (void) answer(channel, serial, r < 0 ? r : -EIO, -1, e.text);
         _exit(1);
 }
 
@@ -258,7 +253,7 @@ int tls_client_main(void) {
                 load(&policy, i, &daemons[i]);
 
         /* The keys are read: from here on nobody in particular. Children are not waited for. */
-        if (sandbox_drop(&e) < 0 || signal(SIGCHLD, SIG_IGN) == SIG_ERR)
+        if (sandbox_drop(false, &e) < 0 || signal(SIGCHLD, SIG_IGN) == SIG_ERR)
                 return 1;
         for (;;) {
                 struct dial_request q;
@@ -270,19 +265,19 @@ int tls_client_main(void) {
                         continue;
                 if (got <= 0)
                         return 0; /* the filter has gone */
-                if (got != sizeof(q) || q.endpoint >= n || !daemons[q.endpoint].tls) {
-                        (void) answer(DIALLER_FD, -EINVAL, -1, "no such TLS endpoint");
+                if (got != (ssize_t) sizeof(q) || q.endpoint >= n || !daemons[q.endpoint].tls) {
+                        (void) answer(DIALLER_FD, q.serial, -EINVAL, -1, "no such TLS endpoint");
                         continue;
                 }
                 if (daemons[q.endpoint].broken) {
-                        (void) answer(DIALLER_FD, -EINVAL, -1, daemons[q.endpoint].why.text);
+                        (void) answer(DIALLER_FD, q.serial, -EINVAL, -1, daemons[q.endpoint].why.text);
                         continue;
                 }
                 deadline = deadline_in((q.timeout_ms < 60000 ? q.timeout_ms : 60000) * NSEC_PER_MSEC);
                 pid = fork();
                 if (pid == 0)
-                        serve_dial(&daemons[q.endpoint], DIALLER_FD, deadline);
+                        serve_dial(&daemons[q.endpoint], DIALLER_FD, q.serial, deadline);
                 if (pid < 0)
-                        (void) answer(DIALLER_FD, -EAGAIN, -1, "no process for the connection");
+                        (void) answer(DIALLER_FD, q.serial, -EAGAIN, -1, "no process for the connection");
         }
 }

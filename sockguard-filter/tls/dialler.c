@@ -121,10 +121,28 @@ static int receive(int channel, struct dial_answer *ret, int *ret_fd) {
         return 0;
 }
 
-int dialler_dial(int channel, unsigned endpoint, uint64_t deadline, int *ret_fd, struct error *err) {
-        /* The dialler keeps the time; we wait a little longer, for its answer and for its start. */
+/* The answer to this request; one to an earlier request, which we no longer waited for, is dropped with its connection. */
+static int await(int channel, uint32_t serial, uint64_t deadline, struct dial_answer *ret, int *ret_fd) {
         struct pollfd pfd = { .fd = channel, .events = POLLIN };
-        struct dial_request q = { .endpoint = endpoint };
+        int r;
+
+        for (;;) {
+                do
+                        r = poll(&pfd, 1, deadline_poll_ms(deadline));
+                while (r < 0 && errno == EINTR);
+                if (r <= 0)
+                        return r < 0 ? -errno : -ETIMEDOUT;
+                r = receive(channel, ret, ret_fd);
+                if (r < 0 || ret->serial == serial)
+                        return r;
+                if (*ret_fd >= 0)
+                        close(*ret_fd);
+        }
+}
+
+int dialler_dial(int channel, unsigned endpoint, uint64_t deadline, int *ret_fd, struct error *err) {
+        static uint32_t serial;
+        struct dial_request q = { .serial = ++serial, .endpoint = endpoint };
         struct dial_answer a = {};
         int ms = deadline_poll_ms(deadline), r;
 
@@ -133,14 +151,10 @@ int dialler_dial(int channel, unsigned endpoint, uint64_t deadline, int *ret_fd,
         q.timeout_ms = ms < 0 ? 60000 : (uint32_t) ms;
         if (send(channel, &q, sizeof(q), MSG_NOSIGNAL) != (ssize_t) sizeof(q))
                 return error_errno(err, -errno, "sockguard-tls has ended (is it installed?)");
-        do
-                r = poll(&pfd, 1, (int) q.timeout_ms + 500);
-        while (r < 0 && errno == EINTR);
-        if (r < 0)
-                return error_errno(err, -errno, "poll");
-        if (r == 0)
-                return error_set(err, -ETIMEDOUT, "sockguard-tls does not answer");
-        r = receive(channel, &a, ret_fd);
+        /* The dialler keeps the time; we wait a little longer, for its answer and for its start. */
+        r = await(channel, q.serial, deadline_in((q.timeout_ms + 500) * NSEC_PER_MSEC), &a, ret_fd);
+        if (r == -ETIMEDOUT)
+                return error_set(err, r, "sockguard-tls does not answer");
         if (r < 0)
                 return error_errno(err, r, "answer of sockguard-tls");
         if (a.error != 0)

@@ -15,13 +15,15 @@
 #define DIALLER_POLICY_FD 4 /* the policy image, in the dialler */
 
 struct dial_request {
+        uint32_t serial;     /* comes back in the answer: one that is late answers nobody */
         uint32_t endpoint;
         uint32_t timeout_ms; /* of connect and handshake together */
 };
 
 struct dial_answer {
+        uint32_t serial;
         int32_t error;       /* 0 or a negative errno */
-        char text[252];      /* why, NUL-terminated */
+        char text[248];      /* why, NUL-terminated */
 };
 
 /*

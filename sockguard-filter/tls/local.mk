@@ -9,12 +9,14 @@ bin_sockguard_tls_SOURCES = \
 	sockguard-filter/tls/chain.c sockguard-filter/tls/chain.h \
 	sockguard-filter/tls/client.c sockguard-filter/tls/client.h \
 	sockguard-filter/tls/hints.c sockguard-filter/tls/hints.h \
+	sockguard-filter/tls/keeper.c sockguard-filter/tls/keeper.h \
 	sockguard-filter/tls/leaf.c sockguard-filter/tls/leaf.h \
 	sockguard-filter/tls/main.c \
 	sockguard-filter/tls/relay.c sockguard-filter/tls/relay.h \
 	sockguard-filter/tls/report.c sockguard-filter/tls/report.h \
 	sockguard-filter/tls/sandbox.c sockguard-filter/tls/sandbox.h \
 	sockguard-filter/tls/server.c sockguard-filter/tls/server.h \
+	sockguard-filter/tls/terminator.c sockguard-filter/tls/terminator.h \
 	sockguard-filter/tls/warm.c sockguard-filter/tls/warm.h
 bin_sockguard_tls_CPPFLAGS = $(AM_CPPFLAGS) $(GNUTLS_CFLAGS)
 bin_sockguard_tls_LDADD = libcore.a $(GNUTLS_LIBS)

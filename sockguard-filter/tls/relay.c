@@ -38,6 +38,7 @@ static ssize_t pull(gnutls_transport_ptr_t arg, void *to, size_t size) {
                 size = t->in_end - t->in_start;
         memcpy(to, t->in + t->in_start, size);
         t->in_start += size;
+        t->taken += size;
         return (ssize_t) size;
 }
 
@@ -208,6 +209,8 @@ static int take_from_peer(struct relay *r) {
         ssize_t n = 0;
 
         while (r->secure_ready && !r->secure_eof && r->up_end < sizeof(r->up)) {
+                uint64_t before = r->t->taken;
+
                 n = gnutls_record_recv(r->t->session, r->up + r->up_end, sizeof(r->up) - r->up_end);
                 if (n > 0) {
                         r->up_end += (size_t) n;
@@ -216,8 +219,8 @@ static int take_from_peer(struct relay *r) {
                                 break;
                 } else if (n == 0)
                         r->secure_eof = true;
-                else if (n == GNUTLS_E_AGAIN)
-                        r->secure_ready = false;
+                else if (n == GNUTLS_E_AGAIN) /* after a session ticket too, with what came in the same packet still before us */
+                        r->secure_ready = r->t->in_start < r->t->in_end && r->t->taken > before;
                 else if (n != GNUTLS_E_INTERRUPTED && gnutls_error_is_fatal((int) n))
                         return -ECONNABORTED;
         }

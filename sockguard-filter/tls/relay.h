@@ -19,6 +19,7 @@ struct tls_stream {
         bool direct;              /* kTLS: no buffers of ours */
         bool closed;              /* the socket delivered its end */
         size_t in_start, in_end;  /* received, not yet seen by GnuTLS */
+        uint64_t taken;           /* bytes that GnuTLS has taken of what was received */
         size_t out_start, out_end; /* records not yet sent */
         char in[RELAY_WIRE], out[RELAY_WIRE];
 };

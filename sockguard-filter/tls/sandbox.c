@@ -85,12 +85,15 @@ static int become_nobody(void) {
         return setuid(0) == 0 ? -EPERM : 0; /* it must not come back */
 }
 
-static int drop_capabilities(void) {
+/* Without any capability, or with one. The set of what we may have at most shrinks with the user id already, unless it is kept for this. */
+static int drop_capabilities(bool reader) {
         struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-        const struct __user_cap_data_struct none[2] = {};
+        struct __user_cap_data_struct have[2] = {}, want[2] = {};
 
         (void) prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-        return syscall(SYS_capset, &head, none) < 0 ? -errno : 0;
+        if (reader && syscall(SYS_capget, &head, have) == 0)
+                want[0].permitted = want[0].effective = have[0].permitted & 1u << CAP_DAC_READ_SEARCH;
+        return syscall(SYS_capset, &head, want) < 0 ? -errno : 0;
 }
 
 static int limit(int resource, rlim_t value) {
@@ -99,12 +102,14 @@ static int limit(int resource, rlim_t value) {
         return setrlimit((__rlimit_resource_t) resource, &l) < 0 ? -errno : 0;
 }
 
-int sandbox_drop(struct error *err) {
+int sandbox_drop(bool reader, struct error *err) {
         int r;
 
+        if (reader && prctl(PR_SET_KEEPCAPS, 1) < 0)
+                return error_errno(err, -errno, "prctl");
         r = become_nobody();
         if (r >= 0)
-                r = drop_capabilities();
+                r = drop_capabilities(reader);
         if (r < 0)
                 return error_errno(err, r, "give up privileges");
         /* No core file, no ptrace(2) by anybody with our user id: the key is in this memory. */
@@ -119,7 +124,7 @@ int sandbox_drop(struct error *err) {
 int sandbox_enter(struct error *err) {
         int r;
 
-        r = sandbox_drop(err);
+        r = sandbox_drop(false, err);
         if (r < 0)
                 return r;
         /* A change of user id clears it, so after that. */

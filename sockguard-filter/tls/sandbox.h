@@ -2,6 +2,8 @@
 #ifndef SOCKGUARD_TLS_SANDBOX_H
 #define SOCKGUARD_TLS_SANDBOX_H
 
+#include <stdbool.h>
+
 #include "base/error.h"
 
 /*
@@ -12,7 +14,10 @@
  */
 int sandbox_enter(struct error *err);
 
-/* The first half: nobody, without capabilities and without a way to get any; system calls as before. */
-int sandbox_drop(struct error *err);
+/*
+ * The first half: nobody, without capabilities and without a way to get any; system calls as before. `reader` keeps the right to read
+ * files (CAP_DAC_READ_SEARCH), if the process has it: for who reads nothing else.
+ */
+int sandbox_drop(bool reader, struct error *err);
 
 #endif

@@ -46,10 +46,29 @@ static int path_of(const struct policy *p, struct pstr s, char path[4096], struc
 
 static int verify(gnutls_session_t session);
 
+static int load_files(struct tls_server *s, struct error *e) {
+        const char *cert = s->paths[0], *key = s->paths[1], *ca = s->paths[2], *bad;
+        int r;
+
+        r = gnutls_priority_init(&s->priority, PRIORITY, &bad);
+        if (r < 0)
+                return error_set(e, -EINVAL, "TLS priorities: %s", gnutls_strerror(r));
+        if (gnutls_certificate_allocate_credentials(&s->credentials) < 0)
+                return error_set(e, -ENOMEM, "no memory");
+        r = gnutls_certificate_set_x509_key_file(s->credentials, cert, key, GNUTLS_X509_FMT_PEM);
+        if (r < 0)
+                return error_set(e, -EINVAL, "load %s and %s: %s", cert, key, gnutls_strerror(r));
+        r = gnutls_certificate_set_x509_trust_file(s->credentials, ca, GNUTLS_X509_FMT_PEM);
+        if (r <= 0)
+                return error_set(e, -EINVAL, "load %s: %s", ca, r < 0 ? gnutls_strerror(r) : "no certificate in it");
+        gnutls_certificate_set_verify_function(s->credentials, verify);
+        s->kernel = tls_kernel_offers();
+        return 0;
+}
+
 int tls_server_load(const struct policy *p, struct slice listener, struct tls_server *ret, struct error *e) {
         const struct opt_tls *o;
-        char *cert = ret->certificate_path, key[4096], ca[4096];
-        const char *bad;
+        char *cert = ret->paths[0], *key = ret->paths[1], *ca = ret->paths[2];
         int r;
 
         *ret = (struct tls_server) { .policy = p };
@@ -62,20 +81,44 @@ int tls_server_load(const struct policy *p, struct slice listener, struct tls_se
                                                           .ip_addresses = o->ip_addresses, .uri_sans = o->uri_sans,
                                                           .public_key_sha256_pins = o->public_key_sha256_pins };
 
-        r = gnutls_priority_init(&ret->priority, PRIORITY, &bad);
+        (void) tls_files_look(ret, &ret->files);
+        r = load_files(ret, e);
         if (r < 0)
-                return error_set(e, -EINVAL, "TLS priorities: %s", gnutls_strerror(r));
-        if (gnutls_certificate_allocate_credentials(&ret->credentials) < 0)
-                return error_set(e, -ENOMEM, "no memory");
-        r = gnutls_certificate_set_x509_key_file(ret->credentials, cert, key, GNUTLS_X509_FMT_PEM);
-        if (r < 0)
-                return error_set(e, -EINVAL, "load %s and %s: %s", cert, key, gnutls_strerror(r));
-        r = gnutls_certificate_set_x509_trust_file(ret->credentials, ca, GNUTLS_X509_FMT_PEM);
-        if (r <= 0)
-                return error_set(e, -EINVAL, "load %s: %s", ca, r < 0 ? gnutls_strerror(r) : "no certificate in it");
-        gnutls_certificate_set_verify_function(ret->credentials, verify);
-        ret->kernel = tls_kernel_offers();
+                tls_server_unload(ret);
+        return r;
+}
+
+void tls_server_unload(struct tls_server *s) {
+        if (s->credentials)
+                gnutls_certificate_free_credentials(s->credentials);
+        if (s->priority)
+                gnutls_priority_deinit(s->priority);
+        s->credentials = NULL;
+        s->priority = NULL;
+}
+
+/* ---- renewal ---- */
+
+int tls_files_look(const struct tls_server *s, struct tls_files *ret) {
+        for (size_t i = 0; i < sizeof(s->paths) / sizeof(s->paths[0]); i++)
+                if (stat(s->paths[i], &ret->at[i]) < 0)
+                        return -errno;
         return 0;
+}
+
+static bool same_time(struct timespec a, struct timespec b) {
+        return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
+bool tls_files_same(const struct tls_files *a, const struct tls_files *b) {
+        for (size_t i = 0; i < sizeof(a->at) / sizeof(a->at[0]); i++) {
+                const struct stat *x = &a->at[i], *y = &b->at[i];
+
+                if (x->st_dev != y->st_dev || x->st_ino != y->st_ino || x->st_size != y->st_size || !same_time(x->st_mtim, y->st_mtim) ||
+                    !same_time(x->st_ctim, y->st_ctim))
+                        return false;
+        }
+        return true;
 }
 
 /* ---- verification ---- */

@@ -141,6 +141,21 @@ with guard(plain(silent.getsockname()[1]), plain(b.port)) as g:
 for s in fill + [silent]:
     s.close()
 
+# ---- a name that nobody answers for ----
+if os.geteuid() == 0 and shutil.which("unshare"):
+    nobody = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    nobody.bind(("127.0.0.67", 53))
+    with open(path("resolv.conf"), "w") as f:
+        f.write("nameserver 127.0.0.67\noptions timeout:30 attempts:3\n")
+    alone = ["unshare", "-m", "sh", "-c", 'mount --bind "$0" /etc/resolv.conf && exec "$@"', path("resolv.conf")]
+    for title, first in (("plain", '{address: "tcp://daemon.example.org:2375", insecure_allow_plain_tcp: true}'), ("TLS", secure(2376, host="daemon.example.org"))):
+        with guard(first, plain(b.port)) as g:
+            g.spawner.argv[:0] = alone
+            t = time.monotonic()
+            got = get(g)
+            sg.check("a silent resolver does not keep the client from the next daemon (%s)" % title, got == (200, b"b") and time.monotonic() - t < 5, (got, time.monotonic() - t))
+    nobody.close()
+
 # ---- a daemon that dies between two requests of one connection ----
 with guard(plain(a.port), plain(b.port)) as g:
     s = socket.socket(socket.AF_UNIX)
@@ -191,6 +206,49 @@ with guard(secure(stranger.port), secure(tls.port)) as g:
 old = TcpStandIn(name("old"), context=server(maximum_version=ssl.TLSVersion.TLSv1_2)).wait()
 with guard(secure(old.port)) as g:
     sg.check("TLS 1.2 is enough", get(g) == (200, b"old"))
+
+
+class OnePacket(threading.Thread):
+    """A daemon whose session tickets, which follow the handshake, come in one packet with the answer."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.t = socket.create_server(("127.0.0.1", 0))
+        self.port = self.t.getsockname()[1]
+        self.start()
+
+    def run(self):
+        c, _ = self.t.accept()
+        got, out = ssl.MemoryBIO(), ssl.MemoryBIO()
+        o = server().wrap_bio(got, out, server_side=True)
+
+        def until(step):
+            while True:
+                try:
+                    return step()
+                except ssl.SSLWantReadError:
+                    if o.version() is None or not self.done:
+                        c.sendall(out.read())
+                    d = c.recv(65536)
+                    if not d:
+                        return b""
+                    got.write(d)
+
+        self.done = False
+        until(o.do_handshake)
+        self.done = True
+        until(lambda: o.read(65536))
+        o.write(b"HTTP/1.1 200 X\r\nContent-Length: 4\r\n\r\nboth")
+        c.sendall(out.read())
+        until(lambda: o.read(65536))
+        c.close()
+
+
+one = OnePacket()
+with guard(secure(one.port)) as g:
+    t = time.monotonic()
+    got = get(g)
+    sg.check("an answer in one packet with session tickets arrives at once", got == (200, b"both") and time.monotonic() - t < 3, (got, time.monotonic() - t))
 mute = socket.create_server(("127.0.0.1", 0))
 with guard(secure(mute.getsockname()[1]), secure(tls.port)) as g:
     t = time.monotonic()

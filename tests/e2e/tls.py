@@ -338,6 +338,31 @@ with socket.create_connection(("127.0.0.1", port), timeout=10) as s:
 sg.check("not even for plain HTTP", out.count(b"\n") == 3, out)
 inetd.close()
 
+# ---- a configuration instead of an image ----
+PORT["yaml"] = ports(1)[0]
+for title, is_inetd in (("Accept=yes", False), ("inetd", True)):
+    PORT["yaml"] = ports(1)[0]
+    by_yaml = Listener(PORT["yaml"], [TLS, "--policy", guard.config, "--listener", "open"], inetd=is_inetd)
+    before = len(guard.log(profile="by-cn"))
+    got = ask("yaml", "cn")
+    sg.check("--policy FILE.yaml works under " + title, got == 200 and (is_inetd or len(guard.wait_log(before + 1, profile="by-cn")) > before), got)
+    got = ask("yaml", "expired")
+    sg.check("and refuses who it has to, " + title, not isinstance(got, int), got)
+    by_yaml.close()
+bad = path("bad.yaml")
+with open(bad, "w") as f:
+    f.write("rules: [{match: {method: GET}}]\n")
+PORT["yaml"] = ports(1)[0]
+by_yaml = Listener(PORT["yaml"], [TLS, "--policy", bad, "--listener", "open"], inetd=True)
+with socket.create_connection(("127.0.0.1", PORT["yaml"]), timeout=10) as s:
+    try:
+        out = b"".join(iter(lambda: s.recv(4096), b""))
+    except OSError:
+        out = b""
+sg.check("one that does not compile closes the connection without a word", out == b"", out)
+by_yaml.close()
+
+
 # ---- a pool ----
 def pool_of(port, *argv):
     """sockguard-tls --pool on a listening socket, as sockguard-ctl serve or an Accept=no unit starts it."""
@@ -360,6 +385,15 @@ def processes(image):
     return n
 
 
+PORT["yaml-pool"] = ports(1)[0]
+config2 = path("pool.yaml")
+shutil.copy(guard.config, config2)
+pool = pool_of(PORT["yaml-pool"], "--policy", config2, "--listener", "open", "--pool", "2", "--pool-max", "10")
+time.sleep(1.5)
+got = [ask("yaml-pool", "cn") for _ in range(6)]
+sg.check("a pool takes a configuration too", got == [200] * 6, got)
+pool.terminate()
+pool.wait(10)
 idle_for(5)
 PORT["pool"] = ports(1)[0]
 image2 = path("pool-policy")
@@ -382,6 +416,70 @@ sg.check("silent peers, thrice as many as wait, do not keep others out", got == 
 for s in silent:
     s.close()
 sg.check("a refused client costs the pool nothing", ask("pool", "expired") != 200 and ask("pool", "cn") == 200)
+
+# ---- renewal: certificate, key and authority are replaced while the pool runs ----
+def server_name(port):
+    """The common name that the server shows, whatever becomes of the client."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as raw_socket:
+        c = context("cn")
+        c.check_hostname, c.verify_mode = False, ssl.CERT_REQUIRED
+        try:
+            with c.wrap_socket(raw_socket) as t:
+                return dict(x[0] for x in t.getpeercert()["subject"])["commonName"]
+        except (OSError, ssl.SSLError) as e:
+            return type(e).__name__
+
+
+def until(condition, seconds=15):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.2)
+    return False
+
+
+def install(name, into, how):
+    for kind in ("pem", "key"):
+        if how == "rename":
+            shutil.copy(path(name + "." + kind), path(into + ".new"))
+            os.rename(path(into + ".new"), path(into + "." + kind))
+        else:
+            shutil.copy(path(name + "." + kind), path(into + "." + kind))
+        time.sleep(0.05)
+
+
+make("second", 'cn = second\ndns_name = "localhost"\ntls_www_server\nsigning_key\n', "ca")
+make("third", 'cn = third\ndns_name = "localhost"\ntls_www_server\nsigning_key\n', "ca")
+held_open = connect("pool", "cn")
+held_open.sendall(b"GET /_ping HTTP/1.1\r\nHost: d\r\n\r\n")
+held_open.recv(65536)
+for n, how in (("second", "rename"), ("third", "in place"), ("third", "key only, in place")):
+    if "key only" in how:
+        make("rekeyed", 'cn = third\ndns_name = "localhost"\ntls_www_server\nsigning_key\n', "ca")
+        shutil.copy(path("server.key"), path("third-old.key"))
+        shutil.copy(path("rekeyed.key"), path("server.key"))  # no longer fits
+        before = len(guard.log(msg="the renewed TLS files cannot be used, the old ones stay"))
+        sg.check("a key that does not fit the certificate is reported, and the old pair stays in use",
+                 len(guard.wait_log(before + 1, timeout=12, msg="the renewed TLS files cannot be used, the old ones stay")) > before and ask("pool", "cn") == 200)
+        shutil.copy(path("third-old.key"), path("server.key"))
+        sg.check("the right key put back, nothing has happened", until(lambda: server_name(PORT["pool"]) == "third") and ask("pool", "cn") == 200)
+        continue
+    failed = []
+    install(n, "server", "rename" if how == "rename" else "copy")
+    ok = until(lambda: failed.append(ask("pool", "cn")) or server_name(PORT["pool"]) == n)
+    sg.check("a certificate renewed by %s is shown within seconds, and no connection fails meanwhile" % how, ok and set(failed) == {200}, failed)
+    sg.check("and by every member of the pool", until(lambda: {server_name(PORT["pool"]) for _ in range(8)} == {n}, 5))
+held_open.sendall(b"GET /_ping HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n")
+sg.check("a connection from before the renewal goes on", b"HTTP/1.1 200" in held_open.recv(65536))
+held_open.close()
+shutil.copy(path("ca.pem"), path("old-ca.pem"))
+shutil.copy(path("other-ca.pem"), path("ca-new"))
+os.rename(path("ca-new"), path("ca.pem"))
+sg.check("another client authority is in force within seconds", until(lambda: ask("pool", "foreign", ca="old-ca") == 200))
+sg.check("and the clients of the old one are refused", until(lambda: not isinstance(ask("pool", "cn", ca="old-ca"), int), 5) and guard.log(reason_code="tls_client_certificate_untrusted"))
+os.rename(path("old-ca.pem"), path("ca.pem"))
+sg.check("and back", until(lambda: ask("pool", "cn") == 200))
 pool.terminate()
 pool.wait(10)
 end = time.monotonic() + 6
