@@ -41,6 +41,13 @@ enum stage_result exchange_deny(struct exchange *x, enum reason_code code, int s
         return STAGE_ANSWER;
 }
 
+void exchange_replace_body(struct exchange *x, struct slice body) {
+        x->body = body;
+        x->body_changed = true;
+        if (x->ops->body_replace)
+                x->ops->body_replace(x, body);
+}
+
 struct http_query *exchange_query(struct exchange *x) {
         if (!x->query_parsed) {
                 http_query_parse(x->target.query, x->arena, &x->query);

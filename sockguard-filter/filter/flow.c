@@ -56,7 +56,7 @@ static void account_sent(struct flow *f, size_t n) {
         f->delivered += n;
         if (f->bytes_are_held)
                 body_in_take(&f->in, n);
-        else if (f->bytes.len == 0)
+        else if (f->bytes.len == 0 && f->filter)
                 strbuf_reset(response_filter_output(f->filter));
 }
 

@@ -43,7 +43,7 @@ struct flow {
         struct strbuf front;
         size_t front_at;
         struct slice bytes;
-        bool bytes_are_held;  /* `bytes` are the source's received ones: taken as they are sent */
+        bool bytes_are_held;  /* `bytes` are the source's received ones: taken as they are sent. Else a filter's, or lent */
         int pipe[2];          /* -1 until it is needed */
         size_t piped;
         bool gathering;       /* `front` ends in small pieces that wait for more */

@@ -69,6 +69,9 @@ static int op_body_buffer(struct exchange *x, size_t limit) {
         if (x->body_state == BODY_UNREAD)
                 strbuf_reset(&c->body);
         c->body.limit = limit + WIRE_BLOCK;
+        /* Growing step by step would need the memory of the steps, too. What does not arrive is never touched. */
+        if (c->request_body.framing == HTTP_BODY_LENGTH)
+                (void) strbuf_reserve(&c->body, (size_t) c->request_body.left);
         x->body_state = BODY_PARTIAL;
         r = begin_reading(c);
         if (r < 0)
@@ -97,6 +100,17 @@ static int op_body_buffer(struct exchange *x, size_t limit) {
                 return r;
         x->body_state = BODY_BUFFERED;
         return 0;
+}
+
+static void op_body_replace(struct exchange *x, struct slice body) {
+        struct connection *c = x->ops_arg;
+
+        strbuf_reset(&c->body);
+        if (c->body.limit < body.len)
+                c->body.limit = body.len;
+        strbuf_add(&c->body, body);
+        if (!c->body.failed)
+                x->body = strbuf_view(&c->body);
 }
 
 /* A file without a name: nobody else can open it, and it is gone with the process. */
@@ -212,6 +226,7 @@ static void op_log_unverified(struct exchange *x, struct slice image, struct sli
 const struct exchange_ops connection_ops = {
         .lookup = op_lookup,
         .body_buffer = op_body_buffer,
+        .body_replace = op_body_replace,
         .body_spool = op_body_spool,
         .unpack = op_unpack,
         .log_error = op_log_error,

@@ -121,12 +121,14 @@ static int prepare_request(struct relay *r) {
                 strbuf_addf(&r->before.front, "%llx\r\n", (unsigned long long) x->spool_size);
                 strbuf_adds(&r->request.front, "\r\n");
         } else if (x->body.len > 0 && (whole || x->body_state == BODY_PARTIAL) && x->body_state != BODY_SPOOLED) {
-                if (out == FLOW_CHUNKED)
+                if (out == FLOW_PLAIN) {
+                        first->bytes = x->body; /* from where it is: it may be a megabyte */
+                } else {
                         strbuf_addf(&first->front, "%zx\r\n", x->body.len);
-                first->front.limit += x->body.len;
-                strbuf_add(&first->front, x->body);
-                if (out == FLOW_CHUNKED)
+                        first->front.limit += x->body.len;
+                        strbuf_add(&first->front, x->body);
                         strbuf_adds(&first->front, "\r\n");
+                }
         }
         return first->front.failed ? -ENOMEM : 0;
 }

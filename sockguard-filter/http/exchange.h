@@ -144,7 +144,13 @@ struct exchange_ops {
         int (*body_buffer)(struct exchange *x, size_t limit);
 
         /*
-         * The same into an unlinked file: *ret_fd is at offset 0 and owned by the exchange. For archives.
+         * `body`, somewhere in the arena, takes the place of what body_buffer() read; x->body is then a copy of it, and the old
+         * bytes are gone. NULL: x->body stays in the arena.
+         */
+        void (*body_replace)(struct exchange *x, struct slice body);
+
+        /*
+         * As body_buffer(), into an unlinked file: *ret_fd is at offset 0 and owned by the exchange. For archives.
          */
         int (*body_spool)(struct exchange *x, uint64_t limit, int *ret_fd, uint64_t *ret_size);
 
@@ -243,6 +249,9 @@ struct exchange {
  */
 enum stage_result exchange_deny(struct exchange *x, enum reason_code code, int status, enum answer_body kind,
                                 const char *reason_format, ...) __attribute__((format(printf, 5, 6)));
+
+/* The request's body is another one from here on: it goes upstream with a Content-Length of its own. `body` is in the arena. */
+void exchange_replace_body(struct exchange *x, struct slice body);
 
 /*
  * Did the connection come through the dedicated admin listener? Its name is reserved: no main listener can have it

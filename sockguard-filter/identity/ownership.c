@@ -220,6 +220,7 @@ static int read_body(struct exchange *x, struct slice *ret, const char **ret_why
 }
 
 static int stamp(struct exchange *x, const struct ownership *o, const struct stamp_row *row, const char **ret_why) {
+        struct arena_mark mark;
         struct slice text;
         int r;
 
@@ -238,6 +239,7 @@ static int stamp(struct exchange *x, const struct ownership *o, const struct sta
                 x->query_changed = true;
                 return 0;
         }
+        mark = arena_mark(x->arena);
         r = read_body(x, &text, ret_why);
         if (r < 0)
                 return r;
@@ -246,8 +248,9 @@ static int stamp(struct exchange *x, const struct ownership *o, const struct sta
                 *ret_why = "labels in the request body are not an object";
                 return r;
         }
-        x->body = text;
-        x->body_changed = true;
+        exchange_replace_body(x, text);
+        if (x->body.at != text.at)
+                arena_rewind(x->arena, mark); /* what it took to make it, and a second copy */
         return 0;
 }
 

@@ -274,17 +274,22 @@ static enum stage_result without_row(struct exchange *x) {
 static enum stage_result mutate(struct exchange *x, const struct inspector *row, struct inspect_input *in,
                                 enum mutation_surface surface, bool *ret_stop) {
         struct inspect_result r = { .outcome = INSPECT_PASS };
+        struct arena_mark mark;
 
         *ret_stop = true;
+        x->mutation.entries = inspect_mutation_entries(x->policy, x->arena);
+        mark = arena_mark(x->arena);
         inspect_mutate(in, surface, &r, &x->mutation);
         if (r.outcome != INSPECT_PASS)
                 return refuse(x, &r);
         if (r.has_new_body) {
-                x->body = in->body = r.new_body;
-                x->body_changed = true;
+                exchange_replace_body(x, r.new_body);
+                in->body = x->body;
                 if (in->body.len > row->limit)
                         return too_large(x, row, false);
         }
+        if (in->body.at != r.new_body.at)
+                arena_rewind(x->arena, mark); /* a second copy of the body, and what it took to make it */
         *ret_stop = false;
         return STAGE_NEXT;
 }
@@ -311,6 +316,7 @@ enum stage_result stage_inspect(struct exchange *x) {
         const struct inspector *row;
         struct lookup answer = { 0 };
         struct inspect_input in;
+        struct arena_mark mark;
         struct inspect_result r = { .outcome = INSPECT_PASS };
         enum mutation_surface surface;
         enum stage_result stage;
@@ -371,6 +377,7 @@ enum stage_result stage_inspect(struct exchange *x) {
         stage = lookup_first(x, row, &in, &answer, &stop);
         if (stage != STAGE_NEXT || stop)
                 return stage;
+        mark = arena_mark(x->arena);
         inspect_run(row, &in, &r);
         if (r.outcome != INSPECT_PASS)
                 return refuse(x, &r);
@@ -378,9 +385,9 @@ enum stage_result stage_inspect(struct exchange *x) {
                 x->ops->log_unverified(x, r.unverified, SLICE("signatures cannot be verified yet"));
         x->used_images = r.images;
         x->n_used_images = r.n_images;
-        if (r.has_new_body) {
-                x->body = r.new_body;
-                x->body_changed = true;
-        }
+        if (r.has_new_body)
+                exchange_replace_body(x, r.new_body);
+        else if (r.n_images == 0)
+                arena_rewind(x->arena, mark); /* the next stage may need as much again */
         return STAGE_NEXT;
 }

@@ -55,7 +55,7 @@ struct inspect_result {
         struct slice
                 *images; /* that a build uses, at most INSPECT_IMAGES_MAX: the ownership stage asks whose they are */
         size_t n_images;
-        struct slice unverified;  /* INSPECT_PASS: an image that image_trust in mode warn lets pass */
+        struct slice unverified; /* INSPECT_PASS: an image that image_trust in mode warn lets pass */
 };
 
 #define INSPECT_IMAGES_MAX 128u
@@ -111,10 +111,12 @@ void inspect_run(const struct inspector *row, struct inspect_input *in, struct i
 /*
  * Admission mutations (inspect/mutation.c, chapter 03, section 3). The surface of a request, 0 when none has rules that
  * touch it. inspect_mutate() validates in->body by the rules of mutation and applies the rules to it: INSPECT_PASS,
- * with has_new_body when an enforce rule changed something, or INSPECT_OTHER. *ret_record is filled in on INSPECT_PASS.
+ * with has_new_body when an enforce rule changed something, or INSPECT_OTHER. *ret_record is filled in on
+ * INSPECT_PASS; its entries are the caller's, as many as inspect_mutation_entries() gives.
  */
 enum mutation_surface { MUTATE_NOTHING, MUTATE_CONTAINER_CREATE, MUTATE_SERVICE_CREATE, MUTATE_SERVICE_UPDATE };
 enum mutation_surface inspect_mutation_surface(const struct policy *p, enum http_method method, struct slice path);
+struct mutation_entry *inspect_mutation_entries(const struct policy *p, struct arena *a);
 void inspect_mutate(const struct inspect_input *in, enum mutation_surface surface, struct inspect_result *ret,
                     struct mutation_record *ret_record);
 

@@ -30,7 +30,7 @@ tests_bench_bench_inspect_SOURCES = tests/bench/bench-inspect.c tests/unit/inspe
 tests_bench_bench_inspect_CPPFLAGS = $(AM_CPPFLAGS) $(CJSON_CFLAGS) -I$(top_srcdir)/tests
 tests_bench_bench_inspect_LDADD = $(CHECK_INSPECT)
 
-EXTRA_DIST += tests/e2e/hostile-bodies.py tests/e2e/preset-portainer.py tests/e2e/update-race.py
+EXTRA_DIST += tests/e2e/hostile-bodies.py tests/e2e/preset-portainer.py tests/e2e/update-race.py tests/e2e/body-memory.py
 
 # Everything beside containers.
 libcore_a_SOURCES += \

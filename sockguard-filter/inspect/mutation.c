@@ -276,11 +276,15 @@ static const char *mode_word(const struct policy *p, const struct opt_mutation_r
         return slice_case_eq(mode, SLICE("warn")) ? "warn" : slice_case_eq(mode, SLICE("audit")) ? "audit" : "enforce";
 }
 
+struct mutation_entry *inspect_mutation_entries(const struct policy *p, struct arena *a) {
+        return arena_new_array(a, struct mutation_entry, p->root->mutations.rules.n);
+}
+
 void inspect_mutate(const struct inspect_input *in, enum mutation_surface surface, struct inspect_result *ret,
                     struct mutation_record *ret_record) {
         struct plist list = in->policy->root->mutations.rules;
         const struct opt_mutation_rule *rules = policy_list(in->policy, list, struct opt_mutation_rule);
-        struct mutation_record record = { .entries = arena_new_array(in->arena, struct mutation_entry, list.n) };
+        struct mutation_record record = { .entries = ret_record->entries };
         struct json_error e = { 0 };
         struct model real, shadow;
         struct document d;

@@ -9,7 +9,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from sg import ALLOW_ALL, DOCKER_SOCK, Sockguard, check, done, request, skip  # noqa: E402
+from sg import ALLOW_ALL, DOCKER_SOCK, Sockguard, check, done, parse, raw, request, skip  # noqa: E402
 
 if os.geteuid() != 0 or not DOCKER_SOCK:
     skip("needs root and a daemon that has busybox")
@@ -30,8 +30,16 @@ request_body:
     deny_selinux_disable: true
     deny_unconfined_system_paths: true
     deny_shared_propagation: true
+    allowed_device_requests: [{driver: nvidia, max_count: 1}]
   exec: {allow_root_user: %%s, allowed_commands: [["true"], [id, "-u"]], denied_env_vars: [LD_PRELOAD]}
 """ % work
+
+
+# Templates with a wildcard, and labels that clients must not choose.
+LOOSE = ALLOW_ALL + """
+request_body: {exec: {allow_root_user: true, allowed_commands: [["**/true"]]}}
+mutations: {rules: [{id: team, surfaces: [container_create], inject_labels: {labels: {Team.X: ours}}}]}
+"""
 
 
 def call(sock, method, target, body=None):
@@ -72,6 +80,12 @@ def raw_json(text):
     return text.encode()
 
 
+def chunked(sock, target, doc):
+    text = json.dumps(doc).encode()
+    return parse(raw(sock, b"POST %s HTTP/1.1\r\nHost: d\r\nConnection: close\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+                     b"%x\r\n%s\r\n0\r\n\r\n" % (target.encode(), len(text), text), timeout=60))
+
+
 BUSY = '"Image":"busybox","Cmd":["sleep","60"]'
 
 
@@ -109,7 +123,7 @@ def plain(tag, extra=None):
 
 def main():
     open_policy, strict = POLICY % ("false", "false", "true"), POLICY % ("true", "true", "false")
-    with Sockguard(open_policy, DOCKER_SOCK) as g, Sockguard(strict, DOCKER_SOCK) as s:
+    with Sockguard(open_policy, DOCKER_SOCK) as g, Sockguard(strict, DOCKER_SOCK) as s, Sockguard(LOOSE, DOCKER_SOCK) as loose:
         privileged = lambda tag: (lambda: host_config(tag, "Privileged") == [True])  # noqa: E731
 
         # Reading JSON otherwise than the daemon does.
@@ -142,11 +156,24 @@ def main():
             lambda: any(m.get("Propagation") == "rshared" for m in inspect("prop").get("Mounts", [])))
         attack("volumes of another container", g, "from", lambda sock: create(sock, "from", spec(["sleep", "60"], {"VolumesFrom": [name("donor")]})), lambda: bool(inspect("from")), lambda: (remove("donor"), plain("donor")))
         remove("donor")
+        attack("a bind mount whose source is relative", g, "rel", lambda sock: create(sock, "rel", spec(cat, {
+            "Mounts": [{"Type": "bind", "Source": "../" + work[1:] + "/secret", "Target": "/h"}]})), secret("rel"))
+        attack("a bind whose source is relative", g, "relb", lambda sock: create(sock, "relb", spec(cat, {"Binds": ["./../" + work[1:] + "/secret:/h"]})), secret("relb"))
+        attack("a mount type with blanks around it", g, "blank", lambda sock: create(sock, "blank", spec(cat, {
+            "Mounts": [{"Type": " bind ", "Source": work + "/secret", "Target": "/h"}]})), secret("blank"))
+        attack("a volume driver of one's own", g, "driver", lambda sock: create(sock, "driver", spec(["sleep", "60"], {"VolumeDriver": "nfs"})),
+               lambda: host_config("driver", "VolumeDriver") == ["nfs"])
+        requested = lambda tag: (lambda: len(host_config(tag, "DeviceRequests")[0] or []) == 1)  # noqa: E731
+        attack("nine devices by name where one may be counted", g, "ids", lambda sock: create(sock, "ids", spec(["sleep", "60"], {
+            "DeviceRequests": [{"Driver": "nvidia", "Count": 0, "DeviceIDs": list("012345678")}]})), requested("ids"))
+        attack("a negative count of devices", g, "count", lambda sock: create(sock, "count", spec(["sleep", "60"], {
+            "DeviceRequests": [{"Driver": "nvidia", "Count": -2}]})), requested("count"))
 
         # What confines a container.
         attack("a tmpfs with suid in the old map", g, "tmpfs", lambda sock: create(sock, "tmpfs", spec(["sleep", "60"], {"Tmpfs": {"/t": "exec,suid,dev"}})), lambda: host_config("tmpfs", "Tmpfs")[0] is not None)
         attack("masked paths replaced by one harmless path", g, "masked", lambda sock: create(sock, "masked", spec(["sleep", "60"], {"MaskedPaths": ["/x"], "ReadonlyPaths": ["/x"]})), lambda: host_config("masked", "MaskedPaths") == [["/x"]])
         attack("the bare word disable", g, "disable", lambda sock: create(sock, "disable", spec(["sleep", "60"], {"SecurityOpt": ["disable"]})), lambda: bool(inspect("disable")))
+        attack("writable cgroups", g, "wcg", lambda sock: create(sock, "wcg", spec(["sleep", "60"], {"SecurityOpt": ["writable-cgroups=true"]})), lambda: bool(inspect("wcg")))
         attack("no-new-privileges taken back", s, "nnp", lambda sock: create(sock, "nnp", spec(
             ["grep", "NoNewPrivs", "/proc/self/status"], {"SecurityOpt": ["no-new-privileges:true", "no-new-privileges:false"]}, User="1000")), lambda: b"NoNewPrivs:\t0" in run("nnp"))
         for user in ("+0", "-0", "0000", "root"):
@@ -158,19 +185,27 @@ def main():
         attack("links in the host configuration", g, "links", lambda sock: create(sock, "links", spec(["sleep", "60"], {"Links": [name("donor") + ":x"]})), lambda: bool(inspect("links")), lambda: (remove("donor"), plain("donor"), bare("POST", "/containers/%s/start" % name("donor"))))
         remove("donor")
 
-        # Other doors to the same room.
-        attack("a host configuration in the body of an old start", g, "start", lambda sock: call(sock, "POST", "/v1.23/containers/%s/start" % name("start"),
-               {"Privileged": True, "Binds": [work + "/secret:/h"]}), privileged("start"), lambda: plain("start"))
-        attack("an update with an escaped member name", g, "update", lambda sock: call(sock, "POST", "/containers/%s/update" % name("update"),
-               raw_json('{"Restar\\u0074Policy":{"Name":"always"}}')), lambda: inspect("update").get("HostConfig", {}).get("RestartPolicy", {}).get("Name") == "always",
-               lambda: plain("update"))
-
-        def linked():
+        def linked(running=True):
             remove("child"), remove("parent")
             plain("child")
             bare("POST", "/containers/%s/start" % name("child"))
             plain("parent", {"Links": [name("child") + ":alias"]})
-            bare("POST", "/containers/%s/start" % name("parent"))
+            if running:
+                bare("POST", "/containers/%s/start" % name("parent"))
+            else:
+                bare("POST", "/containers/%s/stop?t=0" % name("child"))
+        # Other doors to the same room.
+        attack("a host configuration in the body of an old start", g, "start", lambda sock: call(sock, "POST", "/v1.23/containers/%s/start" % name("start"),
+               {"Privileged": True, "Binds": [work + "/secret:/h"]}), privileged("start"), lambda: plain("start"))
+        attack("the same in chunks", g, "start", lambda sock: chunked(sock, "/v1.23/containers/%s/start" % name("start"),
+               {"Privileged": True, "Binds": [work + "/secret:/h"]}), privileged("start"), lambda: plain("start"))
+        attack("the same through the name of a link", g, "none", lambda sock: call(sock, "POST", "/v1.23/containers/%s/alias/start" % name("parent"),
+               {"Privileged": True}), privileged("child"), lambda: linked(False))
+        remove("parent"), remove("child")
+        attack("an update with an escaped member name", g, "update", lambda sock: call(sock, "POST", "/containers/%s/update" % name("update"),
+               raw_json('{"Restar\\u0074Policy":{"Name":"always"}}')), lambda: inspect("update").get("HostConfig", {}).get("RestartPolicy", {}).get("Name") == "always",
+               lambda: plain("update"))
+
         attack("an update through the name of a link", g, "none", lambda sock: call(sock, "POST", "/containers/%s/alias/update" % name("parent"),
                {"RestartPolicy": {"Name": "always"}}), lambda: inspect("child").get("HostConfig", {}).get("RestartPolicy", {}).get("Name") == "always", linked)
         remove("parent"), remove("child")
@@ -195,6 +230,9 @@ def main():
                 ("a command put together from two", g, b'{"Cmd":["sh","-c"],"Cmd":[null,"x"]}', lambda: stored("entrypoint") == ["sh"]),
                 ("a second command in another case", g, b'{"Cmd":["true"],"cmd":["sh"]}', lambda: stored("entrypoint") == ["sh"]),
                 ("a preloaded library", g, b'{"Cmd":["true"],"Env":["LD_PRELOAD=/x"]}', lambda: bool(state["id"])),
+                ("a relative path that the client's directory gives its meaning", loose, b'{"Cmd":["./true"],"WorkingDir":"/tmp"}',
+                 lambda: stored("entrypoint") == ["./true"]),
+                ("a null in a command", loose, b'{"Cmd":[null,"/bin/true"]}', lambda: bool(state["id"])),
                 ("a command that no template matches", g, b'{"Cmd":["sh","-c","id"]}', lambda: stored("entrypoint") == ["sh"])):
             exec_create(DOCKER_SOCK, body)
             if not worked():
@@ -212,6 +250,18 @@ def main():
         r = call(g.sock, "POST", "/exec/%s/start" % state["id"], {"Detach": False, "Tty": True}) if state["id"] else None
         check("a permitted exec runs through the filter", r is not None and b"0" in r.raw, r and r.raw)
         remove("exec")
+        linked()
+        r = call(g.sock, "POST", "/containers/%s/alias/exec" % name("parent"), {"Cmd": ["sh", "-c", "id"]})
+        b = bare("POST", "/containers/%s/alias/exec" % name("parent"), {"Cmd": ["sh", "-c", "id"]})
+        check("an exec through the name of a link: held", r is not None and r.status == 403 and b.status == 201, (r and r.body, b and b.body))
+        remove("parent"), remove("child")
+
+        # Labels.
+        for label in ("Team.X", "Team\\u002eX"):
+            r = create(loose.sock, "label", ('{%s,"Labels":{"%s":"theirs","team.x":"x"}}' % (BUSY, label)).encode())
+            check("a label that is injected replaces the client's, as it is written (%s)" % label, r is not None and r.status == 201 and
+                  inspect("label").get("Config", {}).get("Labels") == {"Team.X": "ours", "team.x": "x"}, (r and r.body, inspect("label").get("Config")))
+            remove("label")
 
         # And what is honest passes.
         r = create(g.sock, "honest", spec(["cat", "/h/x"], {"Binds": [work + "/allowed:/h"], "PidsLimit": 9}))

@@ -74,6 +74,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (path != paths[0] || body.len == 0)
                 return 0;
         in = judge_input(HTTP_POST, path, body);
+        record.entries = inspect_mutation_entries(in.policy, in.arena);
         inspect_mutate(&in, MUTATE_CONTAINER_CREATE, &r, &record);
         if (r.outcome == INSPECT_PASS) {
                 struct slice after = r.has_new_body ? r.new_body : body;
@@ -83,6 +84,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 FUZZ_ASSERT(json_validate(after, 0, JSON_DEPTH_MAX, &judge_.arena, NULL) == 0);
                 FUZZ_ASSERT(label.type == JSON_STRING && slice_eq(json_string(label, &judge_.arena), SLICE("x")));
                 in = judge_input(HTTP_POST, path, after);
+                record.entries = inspect_mutation_entries(in.policy, in.arena);
                 inspect_mutate(&in, MUTATE_CONTAINER_CREATE, &r, &record);
                 FUZZ_ASSERT(r.outcome == INSPECT_PASS && !r.has_new_body);
         }

@@ -14,7 +14,7 @@ static const char *mutate(const char *body) {
         for (size_t i = 0; i < n; i++)
                 text[i] = body[i] == '\'' ? '"' : body[i];
         in = judge_input(HTTP_POST, "/containers/create", slice_make(text, n));
-        record = (struct mutation_record){ 0 };
+        record = (struct mutation_record){ .entries = inspect_mutation_entries(in.policy, in.arena) };
         CHECK_INT(inspect_mutation_surface(in.policy, in.method, in.path), MUTATE_CONTAINER_CREATE);
         inspect_mutate(&in, MUTATE_CONTAINER_CREATE, &r, &record);
         if (r.outcome != INSPECT_PASS)
