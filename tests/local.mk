@@ -3,6 +3,7 @@ noinst_PROGRAMS += tests/standin
 tests_standin_SOURCES = tests/standin.c
 EXTRA_DIST += \
 	tests/bench/lists.py \
+	tests/bench/systemd.py \
 	tests/deviations.json \
 	tests/differential/oracle.go \
 	tests/e2e/README.md \
@@ -26,6 +27,9 @@ EXTRA_DIST += \
 	tests/e2e/systemd.py \
 	tests/e2e/tenancy.py \
 	tests/e2e/tenants.py \
+	tests/e2e/xinetd.py \
+	tests/exceptions.json \
+	tests/replay.py \
 	tests/run \
 	tests/unit/check.h
 noinst_PROGRAMS += tests/bench/list-filter
