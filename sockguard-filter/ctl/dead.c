@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/address.h"
-#include "base/unicode.h"
 #include "ctl/companion.h"
 #include "ctl/view.h"
 #include "telemetry/access.h"
@@ -51,7 +50,8 @@ static void fill_peer(const struct state_lease *l, struct peer *p) {
 /* The profile, if the policy in force has one of the name that the lease's slot has. */
 static void fill_profile(const struct companion *c, uint32_t slot, struct exchange *x) {
         const struct state_profile *s = &c->state.map->profiles[slot % STATE_PROFILES];
-        struct slice name = slice_make(s->name, s->name_len < sizeof(s->name) ? s->name_len : sizeof(s->name)), mode;
+        uint32_t len = s->name_len;
+        struct slice name = slice_make(s->name, len < sizeof(s->name) ? len : sizeof(s->name));
         int scope = slot ? policy_scope_find(&c->policy, name) : -1;
 
         x->scope = POLICY_SCOPE_ROOT;
@@ -60,10 +60,7 @@ static void fill_profile(const struct companion *c, uint32_t slot, struct exchan
         x->scope = (uint32_t) scope;
         x->profile_selected = true;
         x->profile = name;
-        mode = policy_str(&c->policy, (policy_list(&c->policy, c->policy.root->clients.profiles, struct opt_profile) + (scope - 1))->mode);
-        x->mode = unicode_fold_eq(unicode_trim(mode), SLICE("warn"))    ? MODE_WARN
-                  : unicode_fold_eq(unicode_trim(mode), SLICE("audit")) ? MODE_AUDIT
-                                                                        : MODE_ENFORCE;
+        x->mode = (enum rollout_mode) policy_scope(&c->policy, x->scope)->mode;
 }
 
 static void fill_verdict(uint64_t word, struct verdict *v) {

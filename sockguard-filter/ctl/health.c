@@ -158,6 +158,27 @@ static void body_of(struct companion *c, enum probe_kind kind, bool up, bool lis
         strbuf_adds(b, "]}\n");
 }
 
+/* What is wrong, and with what: the daemon's address, or the listeners that do not serve. */
+static void note_unhealthy(struct companion *c, enum probe_kind kind, bool up) {
+        struct slice names[LISTENERS_MAX];
+        struct log *l = ctl_log(LEVEL_WARN, "health check failed");
+        size_t n = 0;
+
+        if (!l)
+                return;
+        if (!up) {
+                log_str(l, "error", slice_of(c->health.last[kind].error[0] ? c->health.last[kind].error : "upstream unreachable"));
+                log_str(l, "upstream_socket", policy_str(&c->policy, c->policy.root->upstream.socket));
+        } else {
+                for (size_t i = 0; i < c->n_listeners; i++)
+                        if (c->listeners[i].state != BOARD_SERVING && c->listeners[i].state != BOARD_DRAINING)
+                                names[n++] = slice_of(c->listeners[i].name);
+                log_str(l, "error", SLICE("listener not serving"));
+                log_list(l, "listeners", names, n);
+        }
+        log_end(l);
+}
+
 static void give(struct companion *c, enum probe_kind kind, bool up, void (*done)(void *arg, int status, struct slice body), void *arg) {
         bool listening = listeners_good(c);
         _cleanup_strbuf_ struct strbuf b;
@@ -165,8 +186,7 @@ static void give(struct companion *c, enum probe_kind kind, bool up, void (*done
         strbuf_init(&b, 64 * 1024);
         body_of(c, kind, up, listening, &b);
         if (!up || !listening)
-                ctl_note(LEVEL_WARN, "health check failed", "error",
-                         up ? "listener not serving" : c->health.last[kind].error[0] ? c->health.last[kind].error : "upstream unreachable");
+                note_unhealthy(c, kind, up);
         done(arg, up && listening ? 200 : 503, strbuf_view(&b));
 }
 

@@ -217,6 +217,16 @@ static void counters(struct page *p, struct arena *a, enum metric_family family,
         }
 }
 
+/* OpenMetrics wants a float to look like one. */
+static const char *bound_text(const struct page *p, unsigned bucket) {
+        static const char *const whole[][2] = { { "1", "1.0" }, { "5", "5.0" }, { "10", "10.0" } };
+
+        for (size_t i = 0; p->open && i < sizeof(whole) / sizeof(whole[0]); i++)
+                if (strcmp(metric_bounds[bucket], whole[i][0]) == 0)
+                        return whole[i][1];
+        return metric_bounds[bucket];
+}
+
 static void histograms(struct page *p, struct arena *a) {
         static const char name[] = "sockguard_http_request_duration_seconds";
         struct series_list list = collect(p->c, a, FAMILY_DURATION);
@@ -236,7 +246,7 @@ static void histograms(struct page *p, struct arena *a) {
                 for (unsigned b = 0; b < STATE_BUCKETS; b++) {
                         total += buckets[b];
                         strbuf_addf(p->out, "%s_bucket", name);
-                        add_labels(p->out, &list.at[first], request_labels, 5, metric_bounds[b]);
+                        add_labels(p->out, &list.at[first], request_labels, 5, bound_text(p, b));
                         strbuf_addf(p->out, " %llu\n", (unsigned long long) total);
                 }
                 strbuf_addf(p->out, "%s_sum", name);

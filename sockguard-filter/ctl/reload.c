@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/unicode.h"
 #include "ctl/companion.h"
 #include "limits/bucket.h"
 #include "policy/scalar.h"
@@ -100,7 +101,7 @@ static void applied(struct companion *c) {
 /* ---- warnings about the policy in force ---- */
 
 static bool takes_part(const struct policy *p, const struct opt_profile *o) {
-        struct slice priority = policy_str(p, o->limits.priority);
+        struct slice priority = unicode_trim(policy_str(p, o->limits.priority));
 
         return o->limits.rate.n || o->limits.concurrency.n ||
                (priority.len && !slice_case_eq(priority, SLICE("normal")));
@@ -145,17 +146,20 @@ void reload_warnings(struct companion *c) {
                                : 0;
 
         for (uint32_t i = 0; i < p->root->clients.profiles.n; i++) {
-                struct slice mode = policy_str(p, at[i].mode), priority = policy_str(p, at[i].limits.priority);
+                struct slice mode = unicode_trim(policy_str(p, at[i].mode)), priority = unicode_trim(policy_str(p, at[i].limits.priority));
                 bool low = slice_case_eq(priority, SLICE("low")), high = slice_case_eq(priority, SLICE("high"));
 
                 if (mode.len && !slice_case_eq(mode, SLICE("enforce")))
                         warn_profile(p, &at[i], "profile does not enforce its policy", "set mode: enforce once its would_deny records are understood");
                 if (p->compiled->limits_active && assigned(p, policy_str(p, at[i].name)) && !takes_part(p, &at[i]))
                         warn_profile(p, &at[i], "profile has no limits", "give it limits.rate, limits.concurrency or limits.priority");
-                if (gate > 0 && !high && (low ? gate / 2 : gate * 4 / 5) == 0)
+                if (gate > 0 && !high && (low ? gate / 2 : gate - (gate + 4) / 5) == 0)
                         warn_profile(p, &at[i], "profile is always refused by the global gate",
                                      "raise clients.global_concurrency.max_inflight or the profile's priority");
         }
+        if (gate == 1 && p->root->clients.default_profile.len == 0)
+                ctl_note(LEVEL_WARN, "clients without a profile are always refused by the global gate", "recommendation",
+                         "raise clients.global_concurrency.max_inflight or set clients.default_profile");
 }
 
 /* ---- one reload ---- */
@@ -169,7 +173,7 @@ static void next_one(struct companion *c) {
                 (void) start(c);
         } else if (!c->stopping)
                 (void) sd_notifyf(0, "READY=1\nSTATUS=Policy version %llu in force",
-                                  (unsigned long long) state_get(&c->state.map->h.policy_version));
+                                  (unsigned long long) c->version);
 }
 
 static void finished(struct companion *c, struct work *w, const struct work_result *r, struct slice text) {

@@ -4,13 +4,20 @@
 #include "http/exchange.h"
 #include "identity/certificate.h"
 #include "identity/peer.h"
+#include "telemetry/access.h"
 
-static enum stage_result choose(struct exchange *x, struct pstr assigned) {
+/* `strategy` is how it was found, for the log. */
+static enum stage_result choose(struct exchange *x, struct pstr assigned, const char *strategy) {
         struct slice name = policy_str(x->policy, assigned);
         int scope = policy_scope_find(x->policy, name);
 
         x->profile = name;
         x->profile_selected = true;
+        if (x->telemetry && log_begin(&x->telemetry->main, LEVEL_DEBUG, "profile matched")) {
+                log_str(&x->telemetry->main, "profile", policy_str(x->policy, assigned));
+                log_str(&x->telemetry->main, "strategy", slice_of(strategy));
+                (void) log_end(&x->telemetry->main);
+        }
         if (scope <= (int) POLICY_SCOPE_ROOT) {
                 /* A policy that validated has it; stage 13a refuses the request. */
                 x->profile_unresolved = true;
@@ -114,7 +121,7 @@ enum stage_result stage_profile(struct exchange *x) {
         struct pstr assigned;
 
         if (by_certificate(x, clients, &assigned))
-                return choose(x, assigned);
+                return choose(x, assigned, "client_certificate");
 
         if (x->peer->kind == PEER_UNIX && clients->unix_peer_profiles.n > 0) {
                 if (x->peer->cred_error != 0) {
@@ -123,11 +130,11 @@ enum stage_result stage_profile(struct exchange *x) {
                                              "the client's credentials cannot be read: %s", strerror(x->peer->cred_error));
                 }
                 if (by_unix_peer(x, clients, &assigned))
-                        return choose(x, assigned);
+                        return choose(x, assigned, "unix_peer");
         }
 
         if (by_source(x, clients, &assigned))
-                return choose(x, assigned);
+                return choose(x, assigned, "source_ip");
 
-        return clients->default_profile.len > 0 ? choose(x, clients->default_profile) : STAGE_NEXT;
+        return clients->default_profile.len > 0 ? choose(x, clients->default_profile, "default") : STAGE_NEXT;
 }

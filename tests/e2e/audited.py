@@ -46,7 +46,7 @@ def main():
         ctl = sg.CTL
         argv = ["/usr/bin/python3", "replay.py", "--env", "SOCKGUARD_CTL=" + ctl, "--env", "SOCKGUARD_FILTER=" + sg.FILTER, "--env",
                 "SOCKGUARD_LIBEXEC=" + os.path.join(sg.BUILD, "bin"), "--env", "SOCKGUARD_ALLOW_UNKNOWN_KEYS=true", "--companion",
-                ctl + " run --config {config} --runtime-dir {dir}/run", "--companion-delay", "0.1", "--prepare",
+                ctl + " run --config {config} --runtime-dir {dir}/run", "--companion-delay", "0.3", "--prepare",
                 ctl + " compile --config {config} --output {dir}/p.bin", "--filter",
                 strip + " --policy {dir}/run/policy --listener {listener}", "--deviations", accepted, "--max", "5"]
         for case in audited():

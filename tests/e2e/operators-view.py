@@ -30,9 +30,9 @@ class Terminal:
     def __init__(self, argv, rows, columns):
         self.master, slave = pty.openpty()
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        self.before = termios.tcgetattr(slave)
         env = {k: v for k, v in sg.env().items() if k not in ("COLUMNS", "LINES")}
         self.p = subprocess.Popen(argv, stdin=slave, stdout=slave, stderr=slave, env=env, start_new_session=True)
-        self.before = termios.tcgetattr(slave)
         self.slave = slave
         self.text = b""
 
