@@ -15,7 +15,6 @@
 #define ANSWER_HEAD_NS (30 * NSEC_PER_SEC)    /* the daemon's answer head, from the end of the request */
 #define LOOKUP_NS (10 * NSEC_PER_SEC)         /* a question of our own */
 #define STALL_NS (600 * NSEC_PER_SEC)         /* bytes that wait to be taken, and nobody takes one */
-#define TUNNEL_IDLE_NS (600 * NSEC_PER_SEC)   /* a hijacked pair of streams without a byte in either direction */
 #define SEND_NS (30 * NSEC_PER_SEC)           /* an answer of our own */
 #define DRAIN_NS (2 * NSEC_PER_SEC)           /* the unread body of a refused request */
 #define DRAIN_BYTES (256u * 1024)

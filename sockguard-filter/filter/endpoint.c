@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -12,6 +11,7 @@
 #include "base/clock.h"
 #include "base/resolve.h"
 #include "filter/endpoint.h"
+#include "filter/wire.h"
 #include "limits/state.h"
 #include "tls/dialler.h"
 
@@ -195,10 +195,9 @@ static int connect_unix(int fd, const struct sockaddr *at, socklen_t len, uint64
 static int connect_tcp(int fd, const struct sockaddr *at, socklen_t len, uint64_t deadline) {
         struct pollfd pfd = { .fd = fd, .events = POLLOUT };
         socklen_t size = sizeof(int);
-        int one = 1, failed = 0, r;
+        int failed = 0, r;
 
-        (void) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-        (void) setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+        wire_tune_tcp(fd);
         if (connect(fd, at, len) == 0)
                 return 0;
         if (errno != EINPROGRESS && errno != EINTR)

@@ -326,6 +326,8 @@ enum flow_result flow_step(struct flow *f) {
                 if (f->front.failed)
                         return FLOW_LOST;
                 r = f->source_end ? close_off(f) : take(f);
+                if ((r == FLOW_CUT || r == FLOW_BAD) && f->front.len > 0)
+                        (void) flush(f); /* what came before the break was good */
                 if (r != FLOW_DONE)
                         return r;
         }

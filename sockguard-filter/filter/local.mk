@@ -26,3 +26,12 @@ libcore_a_SOURCES += \
 bin_PROGRAMS += bin/sockguard-filter
 bin_sockguard_filter_SOURCES = sockguard-filter/filter/main.c
 bin_sockguard_filter_LDADD = libcore.a
+
+check_PROGRAMS += tests/unit/test-deadlines tests/unit/test-flow tests/unit/test-pool
+tests_unit_test_deadlines_SOURCES = tests/unit/test-deadlines.c tests/unit/check.h
+tests_unit_test_deadlines_LDADD = libcore.a $(CJSON_LIBS)
+tests_unit_test_flow_SOURCES = tests/unit/test-flow.c tests/unit/check.h
+tests_unit_test_flow_LDADD = libcore.a $(CJSON_LIBS)
+tests_unit_test_pool_SOURCES = tests/unit/test-pool.c tests/unit/check.h
+tests_unit_test_pool_LDADD = libcore.a $(CJSON_LIBS)
+EXTRA_DIST += tests/e2e/vanish.py

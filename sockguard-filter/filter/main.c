@@ -2,8 +2,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -200,13 +198,6 @@ static struct slice listener_name(const struct options *o, const char *fd_name, 
         return source->loaded && source->policy.compiled->listeners_explicit ? SLICE("") : SLICE("default");
 }
 
-static void tune_tcp(int fd) {
-        const int on = 1;
-
-        (void) setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-        (void) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-}
-
 /* The directory that the policy lies in has the shared state and the control socket. */
 static void attach_state(struct connection *c, const struct options *o) {
         struct slice path = slice_of(o->policy_path);
@@ -297,7 +288,7 @@ static int serve(struct connection *c, int in, int out, struct error *e) {
 
         c->accepted_ns = now_ns();
         if (c->listener_is_tcp)
-                tune_tcp(in);
+                wire_tune_tcp(in);
         r = wire_open(&c->client, in, out, c->client_buf, CLIENT_BUFFER);
         if (r < 0) {
                 (void) error_errno(e, r, "cannot use the client's connection");

@@ -78,6 +78,7 @@ static void start_clocks(struct relay *r) {
                                                                                          : deadline_in(later(limit, r->kind.extra_ns));
         r->head_deadline = NSEC_NEVER; /* runs from the end of the request */
         r->moved_at = now_ns();
+        r->tunnel_idle_ns = r->c->source.policy.compiled->tunnel_idle_ns;
 }
 
 static void request_sent(struct relay *r, bool lost) {
@@ -356,7 +357,7 @@ static int wait_for_events(struct relay *r) {
                 r->moved_at = now;
         }
         if (r->tunnel)
-                stall = r->moved_at + TUNNEL_IDLE_NS;
+                stall = later(r->moved_at, r->tunnel_idle_ns);
         else if ((request_runs && out->want_write) || (answer_runs && r->response.want_write))
                 stall = r->moved_at + STALL_NS;
         deadline = r->total_deadline;

@@ -38,7 +38,7 @@ struct relay {
         bool head_sent;          /* bytes of it may have left */
         bool tunnel;             /* both directions are raw now */
         bool request_shut, response_shut; /* tunnel: that direction has ended, and its sink was told */
-        uint64_t total_deadline, head_deadline;
+        uint64_t total_deadline, head_deadline, tunnel_idle_ns;
         uint64_t moved, moved_at; /* sum of the flows' counters, and when it last changed */
 };
 

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -231,6 +233,25 @@ int wire_wait(struct wire *w, uint64_t deadline) {
         if (w->eof)
                 return 1;
         return wait_fd(w->in, POLLIN, deadline);
+}
+
+#define KEEP_ALIVE_IDLE_S 60 /* silence before the first probe */
+#define KEEP_ALIVE_EVERY_S 20
+#define KEEP_ALIVE_TIMES 6
+
+void wire_tune_tcp(int fd) {
+        static const struct {
+                int level, name, value;
+        } options[] = {
+                { IPPROTO_TCP, TCP_NODELAY, 1 },
+                { SOL_SOCKET, SO_KEEPALIVE, 1 },
+                { IPPROTO_TCP, TCP_KEEPIDLE, KEEP_ALIVE_IDLE_S },
+                { IPPROTO_TCP, TCP_KEEPINTVL, KEEP_ALIVE_EVERY_S },
+                { IPPROTO_TCP, TCP_KEEPCNT, KEEP_ALIVE_TIMES },
+        };
+
+        for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+                (void) setsockopt(fd, options[i].level, options[i].name, &options[i].value, sizeof(options[i].value));
 }
 
 void wire_shutdown(struct wire *w) {

@@ -90,6 +90,9 @@ int wire_send(struct wire *w, struct slice s, uint64_t deadline);
  */
 int wire_wait(struct wire *w, uint64_t deadline);
 
+/* What every TCP connection of ours gets: small messages leave at once, and a peer that vanished without a word is noticed in minutes. */
+void wire_tune_tcp(int fd);
+
 /* Ends our direction; the other one goes on. For two descriptors that is close(out). */
 void wire_shutdown(struct wire *w);
 

@@ -39,6 +39,8 @@ void check_upstream(struct config *c) {
         }
         if (!slice_eq(text_of(c, u->request_timeout), SLICE("off")))
                 check_duration(c, &u->request_timeout, true, DURATION_POSITIVE);
+        if (!slice_eq(text_of(c, u->tunnel_idle_timeout), SLICE("off")))
+                check_duration(c, &u->tunnel_idle_timeout, true, DURATION_POSITIVE);
         check_duration(c, &u->failover.health_interval, true, DURATION_NOT_ZERO);
         check_duration(c, &u->failover.health_timeout, true, DURATION_POSITIVE);
 }

@@ -170,8 +170,8 @@ static void compile_endpoints(struct config *c) {
                 compile_endpoint(c, to, text_of(c, c->root->upstream.socket), &(struct opt_endpoint) { 0 });
 }
 
-static uint64_t request_timeout(struct config *c) {
-        struct slice text = text_of(c, c->root->upstream.request_timeout);
+static uint64_t duration_or_off(struct config *c, struct pstr value) {
+        struct slice text = text_of(c, value);
         int64_t ns;
 
         if (text.len == 0 || slice_eq(text, SLICE("off")) || duration_parse(text, &ns) < 0 || ns <= 0)
@@ -192,7 +192,8 @@ static void compile_settings(struct config *c) {
         struct policy_compiled *to = c->compiled;
         const struct policy_scope *scopes = list_of(c, to->scopes, struct policy_scope);
 
-        to->request_timeout_ns = request_timeout(c);
+        to->request_timeout_ns = duration_or_off(c, c->root->upstream.request_timeout);
+        to->tunnel_idle_ns = duration_or_off(c, c->root->upstream.tunnel_idle_timeout);
         to->default_scope = scope_named(c, text_of(c, c->root->clients.default_profile));
         to->deny_verbose = slice_eq(text_of(c, c->root->response.deny_verbosity), SLICE("verbose"));
         to->compat_active = c->compat_active;

@@ -58,6 +58,7 @@ struct policy_compiled {
         struct plist scopes;               /* of struct policy_scope */
         struct plist listeners;            /* of struct policy_listener: the effective main listeners */
         uint64_t request_timeout_ns;       /* UINT64_MAX: off */
+        uint64_t tunnel_idle_ns;           /* the same */
         uint32_t default_scope;            /* scope of clients.default_profile, or POLICY_SCOPE_ROOT */
         bool listeners_explicit;           /* `listeners:` was used: listener admission applies */
         bool deny_verbose;
