@@ -1,8 +1,15 @@
 #!/usr/bin/python3
-"""Mutual TLS through sockguard-tls (pool) and through HAProxy with the same keys and the same daemon. BUILD needs `make tests/bench/bench-tls`."""
+"""
+Mutual TLS through sockguard-tls (pool) and through HAProxy, with the same keys and the same daemon, in turn. Medians of ROUNDS rounds.
+
+    tls.py [N [ROUNDS]]     N fresh connections a round (default 300), 5 rounds. BUILD needs `make tests/bench/bench-tls`.
+
+On a machine that others use too, run it with `chrt -r 1`: then both sides, the daemon and the client come before everybody else.
+"""
 import os
 import shutil
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -14,7 +21,8 @@ import sg  # noqa: E402
 D = tempfile.mkdtemp(prefix="sg-bench-")
 os.chmod(D, 0o755)
 BENCH = os.path.join(sg.BUILD, "tests/bench/bench-tls")
-N = sys.argv[1] if len(sys.argv) > 1 else "500"
+N = sys.argv[1] if len(sys.argv) > 1 else "300"
+ROUNDS = int(sys.argv[2]) if len(sys.argv) > 2 else 5
 
 
 def path(n):
@@ -70,11 +78,20 @@ if shutil.which("haproxy"):
     procs.append(subprocess.Popen(["haproxy", "-db", "-f", path("haproxy.cfg")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
 time.sleep(2)
 try:
+    sides = {"sockguard": ours, "haproxy": theirs} if len(procs) > 1 else {"sockguard": ours}
     for what, arg in (("fresh", N), ("kept", "5000"), ("bulk", "/big")):
-        for round_ in range(2):
-            for name, p in (("sockguard", ours), ("haproxy", theirs)):
-                r = subprocess.run([BENCH, str(p), path("ca.pem"), path("client.pem"), path("client.key"), what, arg], capture_output=True, text=True)
-                print("%-6s %-10s %s" % (what, name, (r.stdout or r.stderr).strip()), flush=True)
+        seen = {name: [] for name in sides}
+        for round_ in range(ROUNDS):
+            for name in (list(sides) if round_ % 2 == 0 else list(sides)[::-1]):
+                r = subprocess.run([BENCH, str(sides[name]), path("ca.pem"), path("client.pem"), path("client.key"), what, arg], capture_output=True, text=True)
+                if r.returncode:
+                    sys.exit("%s %s: %s" % (what, name, r.stderr))
+                seen[name].append([float(x) for x in r.stdout.split() if x.replace(".", "").isdigit()])
+        for name, rows in seen.items():
+            middle = [statistics.median(column) for column in zip(*rows)]
+            spread = "%.0f..%.0f" % (min(x[0] for x in rows), max(x[0] for x in rows))
+            print("%-6s %-10s %s" % (what, name, "%.0f MB/s (%s)" % (middle[0], spread) if what == "bulk" else
+                                     "p50 %.0f us (%s)  p99 %.0f us" % (middle[0], spread, middle[1])), flush=True)
 finally:
     for p in procs:
         p.terminate()
