@@ -109,6 +109,16 @@ policy += "  profiles:\n" + "".join("    - {name: %s, rules: [{match: {method: G
 policy += "log: {audit: {enabled: true}}\n" + sg.ALLOW_ALL
 
 
+# Each start of a filter leaves a line.
+with open(path("filter"), "w") as f:
+    f.write('#!/bin/sh\necho x >> %s\nexec %s "$@"\n' % (path("starts"), sg.FILTER))
+os.chmod(path("filter"), 0o755)
+
+
+def starts():
+    return os.path.getsize(path("starts")) if os.path.exists(path("starts")) else 0
+
+
 class Listener(threading.Thread):
     """As a socket unit with Accept=yes, or as xinetd."""
 
@@ -124,7 +134,7 @@ class Listener(threading.Thread):
                 c, _ = self.s.accept()
             except OSError:
                 return
-            fd, e = c.fileno(), sg.env()
+            fd, e = c.fileno(), dict(sg.env(), SOCKGUARD_FILTER=path("filter"))
             if self.inetd:
                 p = subprocess.Popen(self.argv, stdin=fd, stdout=fd, stderr=fd, env=e)
             else:
@@ -214,28 +224,7 @@ for n in ("cn", "dns", "ip", "uri", "pin"):
 sg.check("a profile that the listener does not admit is refused, whatever its address maps to", ask("admits-ci", "dns", source="127.0.0.9") == 403)
 sg.check("the admitted profile passes", ask("admits-ci", "cn") == 200)
 
-# ---- who does not ----
-seen = len(stand_in.seen)
-for cert, code, why in (
-        ("expired", "tls_client_certificate_expired", "an expired certificate"),
-        ("early", "tls_client_certificate_not_yet_valid", "a certificate of the future"),
-        ("foreign", "tls_client_certificate_untrusted", "a certificate of another authority"),
-        ("usage", "tls_client_certificate_purpose", "a server's certificate"),
-        ("weak", "tls_client_certificate_weak", "a 1024-bit key"),
-        ("long", "tls_client_certificate_chain", "a chain of ten"),
-        (None, "tls_client_certificate_missing", "no certificate")):
-    before = len(guard.log(reason_code=code))
-    got = ask("open", cert)
-    rows = guard.wait_log(before + 1, reason_code=code)
-    audits = [x for x in open(guard.logfile) if '"event_type":"tls_handshake"' in x and code in x]
-    sg.check("%s is refused, with one record and one audit record" % why,
-             not isinstance(got, int) and len([x for x in rows if "msg" in x]) == len(audits) == before + 1, (got, rows))
-before = len(guard.log(reason_code="tls_version"))
-got = ask("open", "cn", tls12=True)
-sg.check("a client that stops at TLS 1.2 is told so", "PROTOCOL_VERSION" in str(got) and guard.wait_log(before + 1, reason_code="tls_version"), got)
-sg.check("none of them reached the daemon", len(stand_in.seen) == seen, stand_in.seen[seen:])
-
-
+# ---- who does not: bounded time, one record and one audit record with the reason, no filter ----
 def filters():
     """Filters of this test that run now."""
     n = 0
@@ -254,40 +243,96 @@ def idle_for(seconds):
         time.sleep(0.05)
 
 
-# ---- half a handshake, and none ----
-idle_for(5)
-for title, first, code in (("a client that sends nothing", b"", "tls_handshake_timeout"),
-                           ("half a client hello", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "tls_handshake_timeout")):
-    before, t = len(guard.log(reason_code=code)), time.monotonic()
-    with socket.create_connection(("127.0.0.1", PORT["open"]), timeout=10) as s:
-        s.sendall(first)
-        time.sleep(0.3)
-        n = filters()
-        try:
-            while s.recv(4096):
-                pass
-        except OSError:
-            pass
+def audits(code):
+    return [x for x in map(json.loads, open(guard.logfile)) if x.get("event_type") == "tls_handshake" and x["reason_code"] == code]
+
+
+def refused(title, code, attempt, least=0.0, most=3.0):
+    """`attempt` returns whether it looked right from the client's side, and what it saw."""
+    before, audited, begun, t = len(guard.log(msg="tls_handshake_failed", reason_code=code)), len(audits(code)), starts(), time.monotonic()
+    ok, got = attempt()
     took = time.monotonic() - t
-    sg.check("%s is closed after five seconds, and no filter was started for it" % title,
-             4.5 < took < 6.5 and n == 0 and guard.wait_log(before + 1, reason_code=code), (took, n))
-with socket.create_connection(("127.0.0.1", PORT["open"]), timeout=10) as s:
-    s.sendall(b"GET /_ping HTTP/1.1\r\nHost: d\r\n\r\n")
-    out = b""
-    while True:
-        d = s.recv(4096)
-        if not d:
-            break
-        out += d
-sg.check("plain HTTP is answered with the raw 400", out.startswith(b"HTTP/1.0 400 Bad Request\r\n\r\n") and guard.wait_log(reason_code="tls_plain_http"), out)
-with socket.create_connection(("127.0.0.1", PORT["open"]), timeout=10) as s:
-    s.sendall(os.urandom(8192).replace(b"G", b"\x00")[:0] + b"\x00\x01\x02" * 1000)
-    try:
-        while s.recv(4096):
-            pass
-    except OSError:
-        pass
-sg.check("noise is refused with a record", guard.wait_log(reason_code="tls_malformed") or guard.wait_log(reason_code="tls_handshake_failed"))
+    rows = guard.wait_log(before + 1, msg="tls_handshake_failed", reason_code=code)
+    time.sleep(0.1)
+    rows = guard.log(msg="tls_handshake_failed", reason_code=code)
+    end = time.monotonic() + 3
+    while len(audits(code)) == audited and time.monotonic() < end:
+        time.sleep(0.02)
+    good = ok and len(rows) == before + 1 and len(audits(code)) == audited + 1 and rows[-1]["reason"] == audits(code)[-1]["reason"] and rows[-1]["reason"]
+    sg.check("%s is refused in time, with one record, one audit record and no filter" % title, good and least <= took <= most and starts() == begun,
+             (got, round(took, 2), len(rows) - before, len(audits(code)) - audited, starts() - begun, rows[-1:]))
+
+
+def certificate(cert, listener="open", alert="", **kw):
+    def attempt():
+        got = ask(listener, cert, **kw)
+        return not isinstance(got, int) and alert in str(got).upper(), got
+    return attempt
+
+
+def talk(*steps, pause=0.0):
+    """Sends bytes and reads until the end."""
+    def attempt():
+        out = b""
+        with socket.create_connection(("127.0.0.1", PORT["open"]), timeout=10) as s:
+            try:
+                for data in steps:
+                    s.sendall(data)
+                    time.sleep(pause)
+                while True:
+                    d = s.recv(65536)
+                    if not d:
+                        break
+                    out += d
+            except OSError as e:
+                return True, e
+        return True, out
+    return attempt
+
+
+def half_open():
+    """A client hello, all that the server says to it, and then silence."""
+    got, out = ssl.MemoryBIO(), ssl.MemoryBIO()
+    o = context("cn").wrap_bio(got, out, server_hostname="localhost")
+    with socket.create_connection(("127.0.0.1", PORT["open"]), timeout=10) as s:
+        try:
+            o.do_handshake()
+        except ssl.SSLWantReadError:
+            s.sendall(out.read())
+        answer = s.recv(65536)
+        rest = s.recv(65536)
+        while rest:
+            answer += rest
+            rest = s.recv(65536)
+    return len(answer) > 500, len(answer)
+
+
+def plain_http():
+    ok, out = talk(b"GET /_ping HTTP/1.1\r\nHost: d\r\n\r\n")()
+    return isinstance(out, bytes) and out.startswith(b"HTTP/1.0 400 Bad Request\r\n\r\n"), out
+
+
+idle_for(5)
+seen = len(stand_in.seen)
+hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
+refused("an expired certificate", "tls_client_certificate_expired", certificate("expired"))
+refused("a certificate of the future", "tls_client_certificate_not_yet_valid", certificate("early"))
+refused("a certificate of another authority", "tls_client_certificate_untrusted", certificate("foreign"))
+refused("a server's certificate", "tls_client_certificate_purpose", certificate("usage"))
+refused("a 1024-bit key", "tls_client_certificate_weak", certificate("weak"))
+refused("a chain of ten", "tls_client_certificate_chain", certificate("long"))
+refused("no certificate", "tls_client_certificate_missing", certificate(None))
+refused("a key whose pin was taken off the list", "tls_client_certificate_not_selected", certificate("cn", "pin", "BAD_CERTIFICATE"))
+refused("a client that stops at TLS 1.2", "tls_version", certificate("cn", alert="PROTOCOL_VERSION", tls12=True))
+refused("plain HTTP", "tls_plain_http", plain_http)
+refused("noise", "tls_malformed", talk(b"\x00\x01\x02" * 1000))
+refused("a handshake message of eight megabytes", "tls_malformed", talk(b"\x16\x03\x01\x40\x00\x01\x7f\xff\xff" + bytes(16380), *[b"\x16\x03\x01\x40\x00" + bytes(16384)] * 512))
+refused("a client that goes without a word", "tls_client_left", lambda: (socket.create_connection(("127.0.0.1", PORT["open"])).close() or True, None))
+refused("a client that sends nothing", "tls_handshake_timeout", talk(), 4.5, 6.5)
+refused("half a client hello", "tls_handshake_timeout", talk(hello), 4.5, 6.5)
+refused("a client that sends a byte at a time", "tls_handshake_timeout", talk(*[bytes([x]) for x in hello], pause=0.7), 4.5, 9)
+refused("a handshake that the client never finishes", "tls_handshake_timeout", half_open, 4.5, 6.5)
+sg.check("none of them reached the daemon", len(stand_in.seen) == seen, stand_in.seen[seen:])
 
 # ---- protocol ----
 for offer, want in ((["h2"], None), (["h2", "http/1.1"], "http/1.1"), (["http/1.1"], "http/1.1"), (None, None)):
