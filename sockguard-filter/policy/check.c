@@ -59,11 +59,13 @@ bool path_starts_with_slash(struct config *c, struct pstr *field) {
 static void trim_profile_names(struct config *c) {
         struct opt_profile *at = list_of(c, c->root->clients.profiles, struct opt_profile);
 
+        text_set_init(&c->profile_names, &c->arena, c->root->clients.profiles.n);
         for (uint32_t i = 0; i < c->root->clients.profiles.n; i++) {
                 struct slice name = text_of(c, at[i].name), trimmed = unicode_trim(name);
 
                 at[i].name.off += (uint32_t) (trimmed.len ? trimmed.at - name.at : 0);
                 at[i].name.len = (uint32_t) trimmed.len;
+                text_set_add(&c->profile_names, text_of(c, at[i].name));
         }
 }
 

@@ -10,6 +10,7 @@
 #include "policy/check.h"
 
 #define BURST_MAX 65535.0
+#define NAMES_NEAR 200u /* profiles that a misspelt name is compared with */
 
 static void check_cidrs(struct config *c, struct plist list) {
         struct pstr *at = list_of(c, list, struct pstr);
@@ -86,24 +87,25 @@ static void check_limits(struct config *c, struct opt_limits *l) {
                 complain(c, &cap->max_inflight, "must be above zero");
 }
 
-static void check_profile_name(struct config *c, struct opt_profile *all, uint32_t i) {
-        struct slice name = text_of(c, all[i].name);
+static void check_profile_name(struct config *c, struct opt_profile *p, struct text_set *seen) {
+        struct slice name = text_of(c, p->name);
 
         if (name.len == 0)
-                return complain(c, &all[i].name, "a profile needs a name");
-        if (slice_eq(name, SLICE("*")))
-                return complain(c, &all[i].name, "must not be *");
-        for (uint32_t k = 0; k < i; k++)
-                if (slice_eq(text_of(c, all[k].name), name))
-                        return complain(c, &all[i].name, "another profile has this name");
+                complain(c, &p->name, "a profile needs a name");
+        else if (slice_eq(name, SLICE("*")))
+                complain(c, &p->name, "must not be *");
+        else if (!text_set_add(seen, name))
+                complain(c, &p->name, "another profile has this name");
 }
 
 static void check_profiles(struct config *c) {
         static const char *const modes[] = { "", "enforce", "warn", "audit", NULL };
         struct opt_profile *at = list_of(c, c->root->clients.profiles, struct opt_profile);
+        struct text_set seen;
 
+        text_set_init(&seen, &c->arena, c->root->clients.profiles.n);
         for (uint32_t i = 0; i < c->root->clients.profiles.n; i++) {
-                check_profile_name(c, at, i);
+                check_profile_name(c, at + i, &seen);
                 if (at[i].rules.n == 0)
                         complain(c, &at[i].rules, "a profile needs rules of its own: it does not inherit the global ones");
                 check_word_loosely(c, &at[i].mode, modes);
@@ -119,19 +121,18 @@ static void check_profiles(struct config *c) {
 
 static void check_profile_reference(struct config *c, struct pstr *field, bool empty_ok) {
         const struct opt_profile *at = list_of(c, c->root->clients.profiles, struct opt_profile);
-        uint32_t n = c->root->clients.profiles.n;
-        struct slice *names = arena_new_array(&c->arena, struct slice, n);
+        struct slice names[NAMES_NEAR];
+        uint32_t n = 0;
 
         if (field->len == 0) {
                 if (!empty_ok)
                         complain(c, field, "must name a profile");
                 return;
         }
-        for (uint32_t i = 0; i < n; i++) {
-                names[i] = text_of(c, at[i].name);
-                if (slice_eq(names[i], text_of(c, *field)))
-                        return;
-        }
+        if (text_set_has(&c->profile_names, text_of(c, *field)))
+                return;
+        for (; n < c->root->clients.profiles.n && n < NAMES_NEAR; n++)
+                names[n] = text_of(c, at[n].name);
         complain_near(c, field, names, n, "no such profile in clients.profiles");
 }
 

@@ -98,18 +98,10 @@ static void check_name(struct config *c, struct opt_listener *all, uint32_t i) {
                         return complain(c, &all[i].name, "another listener has this name");
 }
 
-static bool profile_exists(struct config *c, struct slice name) {
-        const struct opt_profile *at = list_of(c, c->root->clients.profiles, struct opt_profile);
-
-        for (uint32_t i = 0; i < c->root->clients.profiles.n; i++)
-                if (slice_eq(text_of(c, at[i].name), name))
-                        return true;
-        return false;
-}
-
 static void check_allowed_profiles(struct config *c, struct opt_listener *l) {
         struct pstr *at = list_of(c, l->allowed_profiles, struct pstr);
         uint32_t n = l->allowed_profiles.n;
+        struct text_set seen;
 
         if (n == 0)
                 return complain(c, &l->allowed_profiles, "must name at least one profile, or be [\"*\"]");
@@ -119,16 +111,12 @@ static void check_allowed_profiles(struct config *c, struct opt_listener *l) {
                                 complain(c, at + i, "\"*\" stands alone");
                         return;
                 }
-        for (uint32_t i = 0; i < n; i++) {
-                bool again = false;
-
-                for (uint32_t k = 0; k < i && !again; k++)
-                        again = slice_eq(text_of(c, at[k]), text_of(c, at[i]));
-                if (again)
+        text_set_init(&seen, &c->arena, n);
+        for (uint32_t i = 0; i < n; i++)
+                if (!text_set_add(&seen, text_of(c, at[i])))
                         complain(c, at + i, "stands twice");
-                else if (!profile_exists(c, text_of(c, at[i])))
+                else if (!text_set_has(&c->profile_names, text_of(c, at[i])))
                         complain(c, at + i, "no such profile in clients.profiles");
-        }
 }
 
 static void check_explicit(struct config *c) {
@@ -137,7 +125,7 @@ static void check_explicit(struct config *c) {
 
         if (n > LISTENERS_MAX)
                 complain(c, &c->root->listeners, "there are %u listeners, at most %u are possible", n, LISTENERS_MAX);
-        for (uint32_t i = 0; i < n; i++) {
+        for (uint32_t i = 0; i < n && i <= LISTENERS_MAX; i++) {
                 struct listener l = LISTENER_OF(all + i);
 
                 check_name(c, all, i);

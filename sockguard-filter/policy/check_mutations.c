@@ -57,8 +57,8 @@ static void check_surfaces(struct config *c, struct opt_mutation_rule *r) {
 
                 if (!check_word(c, at + i, surfaces))
                         continue;
-                for (uint32_t k = 0; k < i; k++)
-                        again |= slice_eq(text_of(c, at[k]), text_of(c, at[i]));
+                for (uint32_t k = 0; k < i && !again; k++)
+                        again = slice_eq(text_of(c, at[k]), text_of(c, at[i]));
                 if (again)
                         complain(c, at + i, "stands twice");
         }
@@ -108,6 +108,8 @@ static void check_label_overlap(struct config *c, struct opt_mutation_rule *a, s
                 return;
         x = list_of(c, a->inject_labels, struct opt_inject_labels)->labels;
         y = list_of(c, b->inject_labels, struct opt_inject_labels)->labels;
+        if (x.n > LABELS_MAX || y.n > LABELS_MAX)
+                return; /* complained about already */
         for (uint32_t i = 0; i < x.n; i++)
                 for (uint32_t k = 0; k < y.n; k++) {
                         struct pmap_entry *e = list_of(c, x, struct pmap_entry) + i, *f = list_of(c, y, struct pmap_entry) + k;

@@ -183,89 +183,134 @@ static size_t element_size(enum opt_kind kind) {
         }
 }
 
-static bool inside(const void *target, const void *at, size_t size) {
-        return (const char *) target >= (const char *) at && (const char *) target < (const char *) at + size;
+/* The elements of one list: where they lie, and the field that points to them. */
+struct region {
+        uint32_t off, end, each;   /* offsets in the blob; size of an element */
+        uint32_t field;            /* offset of the struct plist */
+        const struct opt_row *row;
+        bool words;                /* of a list in a list (OPT_K_ARGVS) */
+};
+
+struct regions {
+        struct config *c;
+        struct region *at;
+        size_t n, room;
+};
+
+static void add_region(struct regions *to, const struct opt_row *row, const struct plist *list, size_t each, bool words) {
+        if (list->n == 0)
+                return;
+        if (to->n == to->room) {
+                size_t room = to->room ? to->room * 2 : 256;
+                struct region *at = arena_new_array(&to->c->arena, struct region, room);
+
+                if (to->n)
+                        memcpy(at, to->at, to->n * sizeof(*at));
+                to->at = at;
+                to->room = room;
+        }
+        to->at[to->n++] = (struct region) {
+                .off = list->off, .end = list->off + (uint32_t) (list->n * each), .each = (uint32_t) each,
+                .field = builder_off(&to->c->blob, list), .row = row, .words = words,
+        };
 }
 
-static bool find_in_list(struct config *c, const struct opt_row *row, const struct plist *list, const void *target,
-                         const struct path *path, struct found *ret) {
-        const char *at = list_of(c, *list, char);
-        size_t each = element_size(row->kind);
-
-        if (inside(target, at, list->n * each)) {
-                uint32_t i = (uint32_t) ((size_t) ((const char *) target - at) / each);
-
-                ret->path = path_text(c, &(struct path) { .up = path, .index = i });
-                if (row->kind == OPT_K_MAP) /* the key or the value */
-                        ret->value = text_of(c, *(const struct pstr *) target);
-                else
-                        ret->value = value_text(c, row->kind == OPT_K_STRS ? OPT_K_STR : row->kind, target);
-                ret->row = row;
-                return true;
-        }
-        for (uint32_t i = 0; row->kind == OPT_K_ARGVS && i < list->n; i++) {
-                const struct plist *argv = (const struct plist *) at + i;
-                struct path below = { .up = path, .index = i };
-
-                if (!inside(target, list_of(c, *argv, char), argv->n * sizeof(struct pstr)))
-                        continue;
-                ret->path = path_text(c, &(struct path) {
-                        .up = &below, .index = (uint32_t) ((const struct pstr *) target - list_of(c, *argv, struct pstr)) });
-                ret->value = text_of(c, *(const struct pstr *) target);
-                ret->row = row;
-                return true;
-        }
-        return false;
-}
-
-static bool find_field(struct config *c, const struct opt_block *block, const unsigned char *base, const void *target,
-                       const struct path *path, const struct mark *around, struct found *ret) {
-        const struct mark *here = mark_find(c, base, true);
-
-        if (here)
-                around = here;
+static void collect_regions(struct regions *to, const struct opt_block *block, const unsigned char *base) {
         for (uint32_t i = 0; i < block->n_rows; i++) {
                 const struct opt_row *row = block->rows + i;
-                const unsigned char *field = base + row->offset;
-                struct path below = { .up = path, .key = row->key };
+                const struct plist *list = (const struct plist *) (base + row->offset);
 
                 if (row->kind == OPT_K_SUB) {
-                        if (inside(target, field, row->inner->size) || !inside(target, base, block->size))
-                                if (find_field(c, row->inner, field, target, &below, around, ret))
-                                        return true;
-                        continue;
-                }
-                if (field == target) {
-                        *ret = (struct found) {
-                                .path = path_text(c, &below), .value = value_text(c, row->kind, field), .row = row, .around = around
-                        };
-                        return true;
-                }
-                if (row->kind == OPT_K_LIST || row->kind == OPT_K_OPT) {
-                        const struct plist *list = (const struct plist *) field;
-
-                        for (uint32_t k = 0; k < list->n; k++) {
-                                struct path element = { .up = &below, .index = k };
-
-                                if (find_field(c, row->inner, list_of(c, *list, unsigned char) + (size_t) k * row->inner->size, target,
-                                               row->kind == OPT_K_OPT ? &below : &element, around, ret))
-                                        return true;
-                        }
-                } else if (element_size(row->kind) && find_in_list(c, row, (const struct plist *) field, target, &below, ret)) {
-                        ret->around = around;
-                        return true;
+                        collect_regions(to, row->inner, base + row->offset);
+                } else if (row->kind == OPT_K_LIST || row->kind == OPT_K_OPT) {
+                        add_region(to, row, list, row->inner->size, false);
+                        for (uint32_t k = 0; k < list->n; k++)
+                                collect_regions(to, row->inner, list_of(to->c, *list, unsigned char) + (size_t) k * row->inner->size);
+                } else if (element_size(row->kind)) {
+                        add_region(to, row, list, element_size(row->kind), false);
+                        for (uint32_t k = 0; row->kind == OPT_K_ARGVS && k < list->n; k++)
+                                add_region(to, row, list_of(to->c, *list, struct plist) + k, sizeof(struct pstr), true);
                 }
         }
-        return false;
 }
 
-struct slice locate(struct config *c, const void *field, const struct opt_row **ret_row) {
-        struct found f = { 0 };
+static int compare_regions(const void *a, const void *b) {
+        const struct region *x = a, *y = b;
 
-        find_field(c, &opt_block_root, (const unsigned char *) c->root, field, NULL, NULL, &f);
-        if (ret_row)
-                *ret_row = f.row;
-        return f.path;
+        return x->off < y->off ? -1 : x->off > y->off;
+}
+
+/* The list whose elements hold this place; NULL: it lies in the root. Built at the first complaint: no list moves then. */
+static const struct region *region_of(struct config *c, uint32_t target) {
+        size_t low = 0, high;
+
+        if (!c->regions) {
+                struct regions to = { .c = c };
+
+                collect_regions(&to, &opt_block_root, (const unsigned char *) c->root);
+                if (to.n)
+                        qsort(to.at, to.n, sizeof(*to.at), compare_regions);
+                else
+                        to.at = arena_new(&c->arena, struct region);
+                c->regions = to.at;
+                c->n_regions = to.n;
+        }
+        for (high = c->n_regions; low < high;) {
+                size_t middle = low + (high - low) / 2;
+
+                if (c->regions[middle].end <= target)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        return low < c->n_regions && c->regions[low].off <= target ? c->regions + low : NULL;
+}
+
+/* An element that is a value by itself. */
+static void find_element(struct config *c, const struct region *r, uint32_t target, struct found *ret) {
+        const void *at = builder_at(&c->blob, target);
+
+        if (r->words || r->row->kind == OPT_K_STRS || r->row->kind == OPT_K_MAP) /* of a map, the key or the value */
+                ret->value = text_of(c, *(const struct pstr *) at);
+        else
+                ret->value = value_text(c, r->row->kind, at);
+        ret->row = r->row;
+}
+
+/* Path, row and value of what lies at an offset, and the places of the blocks around it. */
+static void find_field(struct config *c, uint32_t target, struct found *ret) {
+        const struct region *r = region_of(c, target);
+        const struct opt_block *block = &opt_block_root;
+        uint32_t base = builder_off(&c->blob, c->root);
+
+        if (r) {
+                uint32_t k = (target - r->off) / r->each;
+
+                find_field(c, r->field, ret);
+                if (r->row->kind != OPT_K_OPT)
+                        ret->path = arena_printf(&c->arena, "%.*s[%u]", SLICE_ARG(ret->path), k);
+                if (r->words || (r->row->kind != OPT_K_LIST && r->row->kind != OPT_K_OPT))
+                        return find_element(c, r, target, ret);
+                block = r->row->inner;
+                base = r->off + k * r->each;
+        }
+        for (bool inner = true; inner;) {
+                const struct mark *here = mark_find(c, builder_at(&c->blob, base), true);
+                const struct opt_row *row = NULL;
+
+                if (here)
+                        ret->around = here;
+                for (uint32_t i = 0; i < block->n_rows && base + block->rows[i].offset <= target; i++)
+                        row = block->rows + i;
+                if (!row)
+                        return;
+                ret->path = arena_printf(&c->arena, "%.*s%s%s", SLICE_ARG(ret->path), ret->path.len ? "." : "", row->key);
+                inner = row->kind == OPT_K_SUB;
+                base += row->offset;
+                block = row->inner;
+                ret->row = row;
+                ret->value = inner ? (struct slice) { 0 } : value_text(c, row->kind, builder_at(&c->blob, base));
+        }
 }
 
 static void complain_v(struct config *c, bool warning, const void *field, const struct slice *candidates, size_t n,
@@ -273,7 +318,11 @@ static void complain_v(struct config *c, bool warning, const void *field, const 
         struct found f = { 0 };
         const struct mark *place = mark_find(c, field, false);
 
-        find_field(c, &opt_block_root, (const unsigned char *) c->root, field, NULL, NULL, &f);
+        if (c->problems.n == PROBLEMS_MAX) { /* it is counted, not kept */
+                problems_add(&c->problems, &(struct problem) { .warning = warning });
+                return;
+        }
+        find_field(c, builder_off(&c->blob, field), &f);
         /* What a misread key left empty was complained about already. */
         if (!place && explained(c, f.path))
                 return;

@@ -7,6 +7,7 @@
 #include "policy/builder.h"
 #include "policy/document.h"
 #include "policy/load.h"
+#include "policy/set.h"
 
 /* What the steps of policy/load.h share; private to the compiler's files. */
 
@@ -28,6 +29,8 @@ struct config {
         struct opt_root *root;         /* in the blob */
         struct policy_compiled *compiled; /* in the blob; NULL before config_check() */
         struct policy view;
+        struct region *regions;        /* of all lists, by where they lie (config.c); NULL: not collected yet */
+        size_t n_regions;
         struct mark *marks;            /* open addressing; a power of two */
         uint32_t n_marks, marks_room;
         jmp_buf give_up;               /* the arena or the image is full */
@@ -45,6 +48,7 @@ struct config {
         bool rules_in_file;
         bool defaulted_rules;          /* the built-in rules stand in root->rules */
         bool compat_active;
+        struct text_set profile_names; /* filled by check_values() */
         bool finished;                 /* config_compile() has run once */
         struct slice compat_variable;  /* the first that was found */
 };
@@ -90,9 +94,6 @@ void complain(struct config *c, const void *field, const char *format, ...) __at
 void complain_near(struct config *c, const void *field, const struct slice *candidates, size_t n, const char *format, ...)
         __attribute__((format(printf, 5, 6)));
 void warn(struct config *c, const void *field, const char *format, ...) __attribute__((format(printf, 3, 4)));
-/* The path of a field or block, "" when the address is none. */
-struct slice locate(struct config *c, const void *field, const struct opt_row **ret_row);
-
 /* Notes that the value of a path, and whatever stands below it, may be absent because it was misread. */
 void misread_add(struct config *c, struct slice path);
 

@@ -87,9 +87,11 @@ static struct node *new_node(struct composer *c, enum document_kind kind, const 
         return n;
 }
 
-static void set_anchor(struct composer *c, const yaml_char_t *name, struct node *n) {
+static int set_anchor(struct composer *c, const yaml_event_t *ev, const yaml_char_t *name, struct node *n) {
         if (!name)
-                return;
+                return 0;
+        if (c->n_anchors == DOCUMENT_ANCHORS_MAX)
+                return refuse(c, ev->start_mark, (struct slice) { 0 }, "there are too many anchors");
         if (c->n_anchors == c->anchors_room) {
                 size_t room = c->anchors_room ? c->anchors_room * 2 : 16;
                 struct anchor *at = arena_new_array(c->arena, struct anchor, room);
@@ -101,6 +103,7 @@ static void set_anchor(struct composer *c, const yaml_char_t *name, struct node 
         }
         c->anchors[c->n_anchors++] =
                 (struct anchor) { .name = arena_dup(c->arena, slice_of((const char *) name)), .node = n };
+        return 0;
 }
 
 /* The latest anchor of that name counts. */
@@ -290,8 +293,7 @@ static int handle(struct composer *c, const yaml_event_t *ev, struct frame *fram
                 if (r < 0)
                         return r;
                 push(c, n);
-                set_anchor(c, ev->data.scalar.anchor, n);
-                return 0;
+                return set_anchor(c, ev, ev->data.scalar.anchor, n);
         case YAML_SEQUENCE_START_EVENT:
         case YAML_MAPPING_START_EVENT:
                 if (*depth == DOCUMENT_DEPTH_MAX)
@@ -299,10 +301,9 @@ static int handle(struct composer *c, const yaml_event_t *ev, struct frame *fram
                 n = new_node(c, ev->type == YAML_SEQUENCE_START_EVENT ? NODE_LIST : NODE_MAP, ev);
                 n->open = true;
                 push(c, n);
-                set_anchor(c, ev->type == YAML_SEQUENCE_START_EVENT ? ev->data.sequence_start.anchor : ev->data.mapping_start.anchor,
-                           n);
                 frames[(*depth)++] = (struct frame) { .node = n, .from = c->n_stack };
-                return 0;
+                return set_anchor(c, ev, ev->type == YAML_SEQUENCE_START_EVENT ? ev->data.sequence_start.anchor :
+                                                                                 ev->data.mapping_start.anchor, n);
         case YAML_SEQUENCE_END_EVENT:
         case YAML_MAPPING_END_EVENT: {
                 struct frame *f = frames + --*depth;

@@ -5,6 +5,7 @@
 #include "base/unicode.h"
 #include "http/target.h"
 #include "policy/config.h"
+#include "policy/set.h"
 
 enum shape {
         SHAPE_TRIM,      /* trimmed; blanks and duplicates dropped */
@@ -28,19 +29,21 @@ static struct slice shaped(struct config *c, struct slice s, enum shape shape) {
         return s;
 }
 
-/* Values that did not change stay where they are. Long lists are compared pairwise too: they are the operator's own. */
+/* Values that did not change stay where they are. */
 static void shape_list(struct config *c, struct plist *list, enum shape shape) {
         struct pstr *at = list_of(c, *list, struct pstr);
+        struct text_set seen;
         uint32_t kept = 0;
+
+        if (list->n == 0)
+                return;
+        text_set_init(&seen, &c->arena, list->n);
 
         for (uint32_t i = 0; i < list->n; i++) {
                 struct slice was = text_of(c, at[i]), now = shaped(c, was, shape);
                 struct pstr s = at[i];
-                bool drop = now.len == 0;
 
-                for (uint32_t k = 0; k < kept && !drop; k++)
-                        drop = slice_eq(text_of(c, at[k]), now);
-                if (drop)
+                if (now.len == 0 || !text_set_add(&seen, now))
                         continue;
                 if (!slice_eq(was, now))
                         s = builder_str(&c->blob, now);

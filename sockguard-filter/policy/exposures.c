@@ -53,6 +53,10 @@ static const struct family {
         { TUNNELS, HTTP_POST, "POST", "/moby.buildkit.v1.Control/*" },
 };
 
+#define N_FAMILIES (sizeof(families) / sizeof(families[0]))
+#define PATTERN_MAX 4096u /* longer patterns are not looked at: no name is that long */
+#define WARNINGS_MAX 20u  /* of one scope */
+
 /*
  * A pattern as an automaton: state i is before its i-th byte. `skip` is the state that is reached without a byte, 0 for none;
  * `step` what a byte does: from LITERAL and on to the next state, or stay.
@@ -81,14 +85,28 @@ static bool takes(enum wildcard w, char c) {
         return w == ANYTHING || (w == NO_SLASH && c != '/');
 }
 
+/* Whether what stands before the first stars agrees: cheap, and mostly it does not. */
+static bool beginnings_agree(struct slice a, struct slice b) {
+        size_t n = 0;
+
+        while (n < a.len && n < b.len && a.at[n] == b.at[n] && a.at[n] != '*')
+                n++;
+        /* a star, or the slash before one: from there on they may still meet */
+        return n == a.len || n == b.len || a.at[n] == '*' || b.at[n] == '*' || slice_starts(slice_from(a, n), SLICE("/**")) ||
+               slice_starts(slice_from(b, n), SLICE("/**"));
+}
+
 /* Is there a path that both patterns match? Walks the pairs of states; at most length x length of them. */
 static bool patterns_meet(struct slice a, struct slice b) {
         size_t width = b.len + 1, n = (a.len + 1) * width, todo = 0;
         size_t *stack = calloc(n, sizeof(*stack));
         bool *seen = calloc(n, sizeof(*seen)), met = false;
 
-        if (!stack || !seen)
-                abort();
+        if (!stack || !seen) {
+                free(stack);
+                free(seen);
+                return true; /* out of memory: a warning too many */
+        }
         seen[0] = true;
         stack[todo++] = 0;
         while (todo > 0 && !met) {
@@ -175,23 +193,27 @@ void warn_exposures(struct config *c, struct plist rules, const struct opt_reque
         const struct rule_set *set = builder_at(&c->blob, scope->rules);
         const struct rule *compiled = list_of(c, set->rules, struct rule);
         struct opt_rule *written = list_of(c, rules, struct opt_rule);
+        bool shut[N_FAMILIES] = { false };
+        size_t warned = 0;
 
-        for (uint32_t i = 0; i < rules.n && i < scope->n_rules; i++) {
-                for (size_t f = 0; compiled[i].allow && f < sizeof(families) / sizeof(families[0]); f++) {
+        for (size_t f = 0; f < N_FAMILIES; f++)
+                shut[f] = is_met(c->root, body, scope, families[f].danger);
+        for (uint32_t i = 0; i < rules.n && i < scope->n_rules && warned < WARNINGS_MAX; i++) {
+                struct slice path = text_of(c, compiled[i].path);
+
+                for (size_t f = 0; f < N_FAMILIES; f++) {
                         const struct family *family = &families[f];
-                        bool shut = false;
 
-                        if (!has_method(&compiled[i], family->method) || is_met(c->root, body, scope, family->danger) ||
-                            !patterns_meet(text_of(c, compiled[i].path), slice_of(family->pattern)))
+                        if (shut[f] || !has_method(&compiled[i], family->method) || path.len > PATTERN_MAX)
                                 continue;
-                        for (uint32_t j = 0; j < i && !shut; j++)
-                                shut = !compiled[j].allow && has_method(&compiled[j], family->method) &&
-                                       covers(text_of(c, compiled[j].path), family->pattern);
-                        if (shut)
-                                continue;
-                        warn(c, &written[i].match.path, "lets some of %s %s through: %s", family->name, family->pattern,
-                             consequences[family->danger]);
-                        break;
+                        if (!compiled[i].allow) {
+                                shut[f] = covers(path, family->pattern);
+                        } else if (beginnings_agree(path, slice_of(family->pattern)) && patterns_meet(path, slice_of(family->pattern))) {
+                                warn(c, &written[i].match.path, "lets some of %s %s through: %s", family->name, family->pattern,
+                                     consequences[family->danger]);
+                                warned++;
+                                break;
+                        }
                 }
         }
 }

@@ -35,6 +35,7 @@ libconfig_a_SOURCES += \
 	sockguard-filter/policy/scalar.c sockguard-filter/policy/scalar.h \
 	sockguard-filter/policy/seccomp.c sockguard-filter/policy/seccomp.h \
 	sockguard-filter/policy/sections.c \
+	sockguard-filter/policy/set.c sockguard-filter/policy/set.h \
 	sockguard-filter/policy/warn.c
 
 check_PROGRAMS += tests/unit/test-config
@@ -43,6 +44,9 @@ tests_unit_test_config_LDADD = libconfig.a libcore.a $(YAML_LIBS) $(SECCOMP_LIBS
 check_PROGRAMS += tests/unit/test-options
 tests_unit_test_options_SOURCES = tests/unit/test-options.c
 tests_unit_test_options_LDADD = libconfig.a libcore.a $(YAML_LIBS) $(SECCOMP_LIBS) $(GNUTLS_LIBS)
+check_PROGRAMS += tests/unit/test-regex
+tests_unit_test_regex_SOURCES = tests/unit/test-regex.c
+tests_unit_test_regex_LDADD = libconfig.a libcore.a
 check_PROGRAMS += tests/unit/test-exposures
 tests_unit_test_exposures_SOURCES = tests/unit/test-exposures.c
 tests_unit_test_exposures_LDADD = libconfig.a libcore.a $(YAML_LIBS) $(SECCOMP_LIBS) $(GNUTLS_LIBS)

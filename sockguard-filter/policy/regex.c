@@ -3,13 +3,15 @@
 
 #include "base/unicode.h"
 
-#define DEPTH_MAX 200
+#define DEPTH_MAX 500
 #define COUNT_MAX 1000
 #define LENGTH_MAX 65536u
 
 struct reader {
         struct slice rest;
         int depth;
+        bool no_class_ends; /* no ":]" is left in `rest` */
+        uint64_t repeats;   /* how often the last atom's innermost part may be repeated in all: the product of its counts */
 };
 
 static bool more(const struct reader *r) {
@@ -78,7 +80,7 @@ static const char *escape(struct reader *r, bool in_class, uint32_t *ret_value) 
                 return NULL;
         case 'p': case 'P':
                 return unicode_class(r);
-        case 'A': case 'z': case 'b': case 'B': case 'C':
+        case 'A': case 'z': case 'b': case 'B':
                 return in_class ? "this escape cannot stand between brackets" : NULL;
         case 'a': *ret_value = 7; return NULL;
         case 'f': *ret_value = 12; return NULL;
@@ -127,26 +129,24 @@ static const char *literal(struct reader *r, uint32_t *ret_value) {
 static const char *posix_class(struct reader *r, bool *ret_taken) {
         static const char *const names[] = { "alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph",
                                              "lower", "print", "punct", "space", "upper", "word", "xdigit" };
-        struct slice inner = slice_from(r->rest, 2);
+        struct slice inner = slice_from(r->rest, 2), name;
+        const char *end = r->no_class_ends ? NULL : memmem(inner.at, inner.len, ":]", 2);
 
         *ret_taken = false;
-        for (size_t i = 0; i + 1 < inner.len; i++) {
-                struct slice name;
-
-                if (inner.at[i] != ':' || inner.at[i + 1] != ']')
-                        continue;
-                name = slice_upto(inner, i);
-                if (name.len && name.at[0] == '^')
-                        name = slice_from(name, 1);
-                for (size_t k = 0; k < sizeof(names) / sizeof(names[0]); k++)
-                        if (slice_eq(name, slice_of(names[k]))) {
-                                r->rest = slice_from(inner, i + 2);
-                                *ret_taken = true;
-                                return NULL;
-                        }
-                return "an unknown character class";
+        if (!end) {
+                r->no_class_ends = true; /* nor behind the next one: it is looked for once */
+                return NULL;             /* a bracket and a colon, literally */
         }
-        return NULL;
+        name = slice_upto(inner, (size_t) (end - inner.at));
+        if (name.len && name.at[0] == '^')
+                name = slice_from(name, 1);
+        for (size_t k = 0; k < sizeof(names) / sizeof(names[0]); k++)
+                if (slice_eq(name, slice_of(names[k]))) {
+                        r->rest = slice_from(inner, (size_t) (end - inner.at) + 2);
+                        *ret_taken = true;
+                        return NULL;
+                }
+        return "an unknown character class";
 }
 
 /* The opening bracket has been read. */
@@ -249,6 +249,9 @@ static const char *count(struct reader *r, bool *ret_taken) {
                 m = n;
         if (n > COUNT_MAX || m > COUNT_MAX || m < n)
                 return "a bad repetition count";
+        r->repeats = m ? r->repeats * m : 1;
+        if (r->repeats > COUNT_MAX)
+                return "its repetitions multiply to more than 1000";
         r->rest = rest;
         *ret_taken = true;
         return NULL;
@@ -268,11 +271,14 @@ static const char *repetition(struct reader *r, bool *ret_taken) {
 }
 
 static const char *concatenation(struct reader *r) {
-        while (more(r) && peek(r) != '|' && peek(r) != ')') {
+        uint64_t most = 1;
+
+        for (; more(r) && peek(r) != '|' && peek(r) != ')'; most = r->repeats > most ? r->repeats : most) {
                 const char *wrong;
                 uint32_t value;
                 bool repeated, again;
 
+                r->repeats = 1;
                 if (take(r, "\\Q")) {
                         while (more(r) && !slice_starts(r->rest, SLICE("\\E")))
                                 r->rest = slice_from(r->rest, 1);
@@ -299,16 +305,21 @@ static const char *concatenation(struct reader *r) {
                 if (wrong || again)
                         return wrong ? wrong : "a repetition of a repetition";
         }
+        r->repeats = most;
         return NULL;
 }
 
 static const char *alternation(struct reader *r) {
+        uint64_t most = 1;
+
         do {
                 const char *wrong = concatenation(r);
 
                 if (wrong)
                         return wrong;
+                most = r->repeats > most ? r->repeats : most;
         } while (take(r, "|"));
+        r->repeats = most;
         return NULL;
 }
 

@@ -5,6 +5,8 @@
 #include "check.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "policy/load.h"
 #include "policy/options.h"
@@ -309,6 +311,58 @@ static void lists_hold_zero_values(void) {
         config_free(c);
 }
 
-CHECK_MAIN(CHECK_TEST(every_option_is_set_by_its_variable_and_not_by_an_empty_one), CHECK_TEST(null_leaves_the_default_of_every_option),
+/* `before`, then `each` with numbers in it, then `after`, about half a megabyte long: as large as an admin candidate may be. */
+static char *candidate(const char *before, const char *each, const char *after) {
+        size_t room = 600 * 1024, n = (size_t) snprintf(NULL, 0, "%s", before);
+        char *text = malloc(room);
+
+        memcpy(text, before, n + 1);
+        for (unsigned i = 0; n < 520 * 1024; i++)
+                for (const char *p = each; *p; p++) {
+                        if (*p == '#')
+                                n += (size_t) snprintf(text + n, 12, "%u", i);
+                        else
+                                text[n++] = *p;
+                }
+        snprintf(text + n, room - n, "%s", after);
+        return text;
+}
+
+/* Each of these took minutes, or would, by a loop in a loop. */
+static void a_large_candidate_is_judged_in_time_that_grows_with_its_size(void) {
+        static const struct {
+                const char *before, *each, *after;
+        } rows[] = {
+                { "clients: {profiles: [", "{name: p#},", "]}" },
+                { "rules: [", "{},", "]" },
+                { "rules: [", "{match: {method: GET, path: /containers/x#/logs}, action: allow},", "]" },
+                { "rules: [", "{match: {method: GET, path: /containers/x#/logs}, action: deny},", "]" },
+                { "request_body: {container_create: {allowed_capabilities: [", "C#,", "]}}" },
+                { "clients: {allowed_cidrs: [", "x#,", "]}" },
+                { "listeners: [{name: a, socket: /a, socket_mode: '0600', allowed_profiles: [", "p#,", "]}]" },
+                { "listeners: [", "{name: a#, socket: /a, allowed_profiles: ['*']},", "]" },
+                { "mutations: {rules: [{id: m, surfaces: [", "container_create,", "], inject_labels: {labels: {a: b}}}]}" },
+                { "mutations: {rules: [{id: m, surfaces: [container_create], inject_labels: {labels: {", "k#: v,", "}}}]}" },
+                { "listen: {socket: /s}\nclients: {unix_peer_profiles: [", "{profile: p#, uids: [#]},", "]}" },
+                { "x-a: [&a 1,", "*a,", "]" },
+                { "x-a: [", "&a# 1,", "]" },
+                { "{", "k#: 1,", "}" },
+        };
+
+        alarm(120);
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                char *text = candidate(rows[i].before, rows[i].each, rows[i].after);
+                struct config *c = load(text, NULL, NULL);
+                struct slice image;
+
+                if (config_check(c) == 0)
+                        CHECK_INT(config_compile(c, 1, &image), 0);
+                config_free(c);
+                free(text);
+        }
+        alarm(0);
+}
+
+CHECK_MAIN(CHECK_TEST(a_large_candidate_is_judged_in_time_that_grows_with_its_size), CHECK_TEST(every_option_is_set_by_its_variable_and_not_by_an_empty_one), CHECK_TEST(null_leaves_the_default_of_every_option),
            CHECK_TEST(every_option_takes_only_its_type), CHECK_TEST(what_the_reference_lets_pass_is_refused),
            CHECK_TEST(layers_override_each_other), CHECK_TEST(lists_hold_zero_values))
