@@ -280,21 +280,24 @@ static const char *concatenation(struct reader *r) {
 
                 r->repeats = 1;
                 if (take(r, "\\Q")) {
+                        bool empty = slice_starts(r->rest, SLICE("\\E"));
+
                         while (more(r) && !slice_starts(r->rest, SLICE("\\E")))
                                 r->rest = slice_from(r->rest, 1);
-                        take(r, "\\E");
-                        continue;
-                }
-                if (take(r, "("))
+                        if (!take(r, "\\E") || empty)
+                                continue;
+                        wrong = NULL; /* what follows repeats the last byte */
+                } else if (take(r, "(")) {
                         wrong = group(r);
-                else if (take(r, "["))
+                } else if (take(r, "[")) {
                         wrong = bracket(r);
-                else if (take(r, "\\"))
+                } else if (take(r, "\\")) {
                         wrong = escape(r, false, &value);
-                else if (strchr("*+?", peek(r)))
+                } else if (strchr("*+?", peek(r))) {
                         return "a repetition without anything to repeat";
-                else
+                } else {
                         wrong = literal(r, &value);
+                }
                 if (wrong)
                         return wrong;
                 wrong = repetition(r, &repeated);
