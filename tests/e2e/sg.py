@@ -157,6 +157,53 @@ class Sockguard:
         self.close()
 
 
+class Served:
+    """A policy behind `sockguard-ctl serve`: a companion, a listening socket and a pool of filters."""
+
+    def __init__(self, policy, upstream):
+        self.dir = tempfile.mkdtemp(prefix="sg-")
+        os.chmod(self.dir, 0o755)
+        self.sock, self.logfile, config = (os.path.join(self.dir, n) for n in ("docker.sock", "log", "sockguard.yaml"))
+        with open(config, "w") as f:
+            f.write(policy + "\nupstream: {socket: %s}\nlisten: {socket: %s}\n" % (json.dumps(upstream), json.dumps(self.sock)))
+        with open(self.logfile, "ab") as err:
+            self.process = subprocess.Popen([CTL, "serve", "--config", config, "--runtime-dir", self.dir + "/run"], env=env(), stdin=subprocess.DEVNULL,
+                                            stdout=subprocess.DEVNULL, stderr=err)
+        for _ in range(400):
+            if os.path.exists(self.sock) and (r := request(self.sock, "GET", "/_ping")) and r.status == 200:
+                return
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.05)
+        self.close()
+        raise RuntimeError("serve does not answer")
+
+    def log(self):
+        """Its records so far."""
+        out = []
+        for line in open(self.logfile, "rb"):
+            try:
+                out.append(json.loads(line))
+            except ValueError:
+                pass
+        return out
+
+    def close(self):
+        self.process.terminate()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *a):
+        self.close()
+
+
 class Reply:
     def __init__(self, status, headers, body, raw):
         self.status, self.headers, self.body, self.raw = status, headers, body, raw

@@ -21,7 +21,6 @@ sock = os.path.join(work, "d.sock")
 log = open(os.path.join(work, "log"), "wb")
 daemon = subprocess.Popen(["dockerd", "--data-root", work + "/data", "--exec-root", work + "/exec", "-H", "unix://" + sock, "--pidfile",
                            work + "/pid", "--bridge=none", "--iptables=false", "--ip6tables=false"], stdout=log, stderr=log)
-served = []
 
 
 def root(method, target, body=None, headers=()):
@@ -29,45 +28,8 @@ def root(method, target, body=None, headers=()):
     return sg.request(sock, method, target, body, headers, timeout=60)
 
 
-def records(path):
-    out = []
-    for line in open(path, "rb"):
-        try:
-            out.append(json.loads(line))
-        except ValueError:
-            pass
-    return out
-
-
-def serve(name):
-    """A tenant with a companion, a listening socket and a pool of filters of his own."""
-    d = os.path.join(work, name)
-    os.mkdir(d)
-    listener, config, logfile = d + "/docker.sock", d + "/sockguard.yaml", d + "/log"
-    with open(config, "w") as f:
-        f.write(tenancy.POLICY % name + "upstream: {socket: %s}\nlisten: {socket: %s}\n" % (sock, listener))
-    p = subprocess.Popen([sg.CTL, "serve", "--config", config, "--runtime-dir", d + "/run"], env=sg.env(), stdin=subprocess.DEVNULL,
-                         stdout=subprocess.DEVNULL, stderr=open(logfile, "ab"))
-    served.append(p)
-    for _ in range(200):
-        if os.path.exists(listener) and (r := sg.request(listener, "GET", "/_ping")) and r.status == 200:
-            return tenancy.Tenant(name, listener, lambda: records(logfile))
-        if p.poll() is not None:
-            break
-        time.sleep(0.05)
-    raise RuntimeError("serve does not answer: " + open(logfile).read()[-2000:])
-
-
 def finish():
     """Leaves no bridge behind: the next daemon would find its addresses taken."""
-    for p in served:
-        p.terminate()
-    for p in served:
-        try:
-            p.wait(20)
-        except subprocess.TimeoutExpired:
-            p.kill()
-            p.wait()
     if daemon.poll() is None and os.path.exists(sock):
         root("POST", "/swarm/leave?force=1")
         for c in json.loads((root("GET", "/containers/json?all=1") or sg.Reply(0, [], b"[]", b"")).body):
@@ -99,7 +61,8 @@ def main():
     tar = sg.request(sg.DOCKER_SOCK, "GET", "/images/busybox/get", timeout=60).body
     root("POST", "/images/load", tar, [("Content-Type", "application/x-tar")])
     swarm = root("POST", "/swarm/init", {"ListenAddr": "127.0.0.1:23779", "AdvertiseAddr": "127.0.0.1:23779"}).status == 200
-    tenancy.play(serve("alice"), serve("bob"), root, swarm)
+    with sg.Served(tenancy.POLICY % "alice", sock) as a, sg.Served(tenancy.POLICY % "bob", sock) as b:
+        tenancy.play(tenancy.Tenant("alice", a.sock, a.log), tenancy.Tenant("bob", b.sock, b.log), root, swarm)
 
 
 try:
