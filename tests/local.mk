@@ -52,3 +52,4 @@ EXTRA_DIST += \
 	tests/differential/builder/go.sum \
 	tests/differential/builder/main.go \
 	tests/e2e/builder-oracle.py
+EXTRA_DIST += tests/e2e/reads.py

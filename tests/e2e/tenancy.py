@@ -98,6 +98,8 @@ def make(who, swarm):
     create("exec", [], "POST", "/containers/%s-box/exec" % name, {"Cmd": ["sleep", "60"]})
     create("image", [name + "-img:1"], "POST", "/commit?container=%s-box&repo=%s-img&tag=1" % (name, name), {})
     made["repository"] = [name + "-img", "docker.io/library/%s-img" % name]  # has no tag `latest`
+    if name == "alice":
+        route_names(who)
     if swarm:
         create("secret", [name + "-secret"], "POST", "/secrets/create", {"Name": name + "-secret", "Data": "c2VjcmV0"}, key="ID")
         create("config", [name + "-config"], "POST", "/configs/create", {"Name": name + "-config", "Data": "Y29uZmln"}, key="ID")
@@ -107,6 +109,22 @@ def make(who, swarm):
         number = made[kind][-1].split(":")[-1]
         made[kind] += [number[:12]] + ([number] if number != made[kind][-1] else [])
     return made
+
+
+def route_names(who):
+    """Things that are called like calls of the API."""
+    for n in ("json", "create", "prune"):
+        who.ask("POST", "/containers/create?name=" + n, {"Image": "busybox", "Cmd": ["sleep", "600"]})
+        who.ask("POST", "/volumes/create", {"Name": n})
+        who.ask("POST", "/networks/create", {"Name": n, "Internal": True})
+        who.ask("POST", "/commit?container=%s-box&repo=%s" % (who.name, n), {}, timeout=60)
+
+
+ROUTES = [("POST", "/containers/json/stop"), ("POST", "/containers/create/start"), ("GET", "/containers/prune/json"), ("GET", "/containers/json/export"),
+          ("DELETE", "/containers/json"), ("DELETE", "/containers/create?force=1"), ("DELETE", "/containers/prune"), ("GET", "/volumes/create"),
+          ("DELETE", "/volumes/prune"), ("GET", "/volumes/prune"), ("DELETE", "/volumes/create"), ("GET", "/networks/create"), ("GET", "/networks/prune"),
+          ("DELETE", "/networks/prune"), ("DELETE", "/networks/create"), ("GET", "/images/json/json"), ("GET", "/images/prune/get"), ("DELETE", "/images/json"),
+          ("DELETE", "/images/prune"), ("DELETE", "/images/create?force=1"), ("GET", "/images/create/history")]
 
 
 def context(dockerfile):
@@ -260,6 +278,8 @@ def play(alice, bob, root, swarm):
 
     r = bob.ask("POST", "/v1.23/containers/bob-box/start", {"Binds": ["alice-vol:/x"]})
     check("a start cannot bring a host configuration of its own", r and r.status == 403, r and (r.status, r.body))
+    leaks = [(m, t, r and r.status) for m, t in ROUTES for r in [bob.ask(m, t, b"" if m == "POST" else None)] if not r or r.status != 403]
+    check("nor what is called like a call", not leaks, leaks)
     shared(bob, names_hers)
     builds(bob, root)
     commits(bob, root)
@@ -390,8 +410,10 @@ def prunes(alice, bob, root):
                 forms.append((target, form, r and r.status))
     check("a form body that would override the filter is refused at every prune", not forms, forms)
     left = snapshot(root)
-    check("his prunes leave hers", {"alice-idle", "alice-vol"} <= left["volumes"] and {"alice-net", "alice/net", "alice-idle-net"} <= left["networks"] and
-          {"/alice-box", "/alice-idle-box"} <= set(left["containers"]) and "alice-img:1" in left["images"], left)
+    words = {"json", "create", "prune"}
+    check("his prunes leave hers", {"alice-idle", "alice-vol"} | words <= left["volumes"] and {"alice-net", "alice/net", "alice-idle-net"} | words <= left["networks"] and
+          {"/alice-box", "/alice-idle-box", "/json", "/create", "/prune"} <= set(left["containers"]) and
+          {"alice-img:1", "json:latest", "create:latest", "prune:latest"} <= left["images"], left)
     check("and take his", "bob-idle" not in left["volumes"], left["volumes"])
 
 
