@@ -3,6 +3,7 @@ libcore_a_SOURCES += \
 	sockguard-filter/base/address.c sockguard-filter/base/address.h \
 	sockguard-filter/base/resolve.c sockguard-filter/base/resolve.h \
 	sockguard-filter/base/arena.c sockguard-filter/base/arena.h \
+	sockguard-filter/base/base64.c sockguard-filter/base/base64.h \
 	sockguard-filter/base/clock.h \
 	sockguard-filter/base/error.c sockguard-filter/base/error.h \
 	sockguard-filter/base/json.c sockguard-filter/base/json.h \

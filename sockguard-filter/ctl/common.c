@@ -10,6 +10,7 @@ struct config_source ctl_source(const struct verb_args *args, bool allow_unknown
                 .environment = environ,
                 .overlay = true,
                 .sections = true,
+                .bundle_verified = true, /* most verbs only look at a policy */
                 .allow_unknown_keys = allow_unknown_keys,
         };
 }

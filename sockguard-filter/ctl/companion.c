@@ -23,7 +23,8 @@ static void first_done(struct companion *c, struct work *w, const struct work_re
 
         c->summary = *r;
         if (r->outcome != WORK_OK)
-                (void) error_set(e, -EINVAL, "%.*s", SLICE_ARG(text));
+                (void) error_set(e, -EINVAL, "%s%.*s", r->outcome == WORK_SIGNATURE ? "policy bundle: " : "", SLICE_ARG(text));
+        c->signed_only = r->bundle.on != 0;
 }
 
 /*
@@ -206,6 +207,8 @@ static int begin(struct companion *c, struct error *e) {
         if (r < 0)
                 return r;
         publish_note_rebuilt(c);
+        if (c->signed_only)
+                signed_note(&c->summary.bundle);
         if (c->serve) {
                 bool several = p->compiled->endpoints.n > 1;
 
@@ -253,6 +256,7 @@ int companion_main(const struct companion_options *o) {
         int r;
 
         c = (struct companion) { .config_path = o->config_path, .config_given = o->config_given, .serve = o->serve, .flags = o->flags,
+                                 .trust_file = o->trust_file,
                                  .allow_unknown_keys = o->allow_unknown_keys, .environment = environ, .mode = 0660, .control_fd = -1,
                                  .started_ns = now_ns() };
         c.state.lock_fd = c.state.lease = -1;

@@ -21,7 +21,15 @@ struct companion;
 
 /* ---- what a child made of a configuration ---- */
 
-enum work_outcome { WORK_OK, WORK_LOAD, WORK_IMMUTABLE, WORK_VALIDATION, WORK_DIED };
+enum work_outcome { WORK_OK, WORK_LOAD, WORK_IMMUTABLE, WORK_VALIDATION, WORK_SIGNATURE, WORK_DIED };
+
+/* What a signed policy was found to be signed with (chapter 07, B). */
+struct signed_by {
+        uint32_t on;               /* 0: the policy is not a signed one, and the rest is nothing */
+        uint32_t elapsed_ms;
+        uint8_t digest[32];        /* SHA-256 of the file's bytes */
+        char signer[80], path[256];
+};
 
 /* Comes through a pipe from a child that has read hostile text: fixed size, every field checked. */
 struct work_result {
@@ -29,6 +37,7 @@ struct work_result {
         uint32_t rules, profiles;
         uint32_t compat;           /* the section variables replaced the rules */
         uint8_t sha256[32];
+        struct signed_by bundle;
         uint32_t text_size;        /* bytes of text behind: problems, one a line; or changed_fields */
 };
 
@@ -104,6 +113,8 @@ struct companion {
         sd_event *event;
         const char *config_path;
         bool config_given, allow_unknown_keys;
+        const char *trust_file;    /* keys from outside the policy, or NULL */
+        bool signed_only;          /* a signed policy is in force: from now on every one is */
         const struct serve_ops *serve; /* NULL: `run` */
         struct config_flags flags;
         char *const *environment;
@@ -139,7 +150,7 @@ struct companion {
         bool reload_enabled, reload_running, reload_again;
         uint64_t debounce_ns, poll_ns, debounce_since;
         sd_event_source *debounce, *poll, *tick;
-        struct watch *watch;
+        struct watch *watch, *watch_signature;
 };
 
 /* publish.c */
@@ -200,6 +211,16 @@ void reload_stop(struct companion *c);
 int reload_read(const char *path, char **ret, size_t *ret_len, struct error *e);
 void reload_warnings(struct companion *c); /* records about the policy in force that start and reload write */
 
+/* signed.c, for the child. Is a policy with these two readings, by the file alone and with the environment, to be a signed one? */
+bool signed_wanted(const struct companion *c, const struct config *alone, const struct config *overlaid);
+/*
+ * Verifies `text` by the signature that `candidate` names: with the keys of the trust file, else those of `running`, else (the first
+ * start) the candidate's own. 0 with *ret, or negative errno with *e.
+ */
+int signed_verify(const struct companion *c, struct slice text, struct config *candidate, struct config *running, struct signed_by *ret, struct error *e);
+/* Record: which signature was found good. */
+void signed_note(const struct signed_by *s);
+
 /* watch.c: is called back when the configuration file may have become another one. */
 struct watch;
 int watch_new(struct companion *c, const char *path, void (*changed)(struct companion *c), struct watch **ret, struct error *e);
@@ -210,7 +231,7 @@ const char *watch_path(const struct watch *w);
 
 /* companion.c */
 struct companion_options {
-        const char *config_path, *runtime_dir;
+        const char *config_path, *runtime_dir, *trust_file;
         bool config_given, allow_unknown_keys;
         const struct serve_ops *serve;
         struct config_flags flags;
@@ -222,7 +243,7 @@ int companion_main(const struct companion_options *o);
 /* verb_run.c: what `run` and `serve` share. */
 
 
-#define COMPANION_FLAGS 7
+#define COMPANION_FLAGS 8
 extern const struct verb_flag companion_flags[COMPANION_FLAGS];
 int companion_verb(const struct verb_args *args, const struct serve_ops *serve);
 

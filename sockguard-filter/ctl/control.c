@@ -117,6 +117,20 @@ static void add_time(struct strbuf *out, uint64_t ns) {
         strbuf_addc(out, 'Z');
 }
 
+static void add_signature(struct strbuf *b, const struct signed_by *s) {
+        const char *slash = strrchr(s->path, '/');
+
+        if (!s->on)
+                return;
+        strbuf_adds(b, ",\"bundle_source\":");
+        strbuf_add_json(b, slice_of(slash ? slash + 1 : s->path), JSON_ESCAPE_HTML);
+        strbuf_adds(b, ",\"bundle_signer\":");
+        strbuf_add_json(b, slice_of(s->signer), JSON_ESCAPE_HTML);
+        strbuf_adds(b, ",\"bundle_digest\":\"");
+        strbuf_add_hex(b, s->digest, sizeof(s->digest));
+        strbuf_addc(b, '"');
+}
+
 static void give_version(struct client *k) {
         struct companion *c = k->of;
         _cleanup_strbuf_ struct strbuf b;
@@ -129,7 +143,9 @@ static void give_version(struct client *k) {
         strbuf_addf(&b, "\",\"rules\":%u,\"profiles\":%u,\"compat_active\":%s,\"source\":\"%s\",\"config_sha256\":\"", c->summary.rules,
                     c->summary.profiles, c->summary.compat ? "true" : "false", c->reloaded ? "reload" : "startup");
         strbuf_add_hex(&b, c->summary.sha256, sizeof(c->summary.sha256));
-        strbuf_adds(&b, "\"}\n");
+        strbuf_addc(&b, '"');
+        add_signature(&b, &c->summary.bundle);
+        strbuf_adds(&b, "}\n");
         answer(k, 200, JSON, SLICE(""), SLICE(""), strbuf_view(&b));
 }
 

@@ -8,7 +8,7 @@ bin_sockguard_ctl_SOURCES = \
 	sockguard-filter/ctl/job.c sockguard-filter/ctl/job.h sockguard-filter/ctl/listeners.c \
 	sockguard-filter/ctl/log.c sockguard-filter/ctl/log.h sockguard-filter/ctl/page.c \
 	sockguard-filter/ctl/pool.c sockguard-filter/ctl/pool.h sockguard-filter/ctl/publish.c \
-	sockguard-filter/ctl/reload.c sockguard-filter/ctl/watch.c sockguard-filter/ctl/worker.c \
+	sockguard-filter/ctl/reload.c sockguard-filter/ctl/signed.c sockguard-filter/ctl/watch.c sockguard-filter/ctl/worker.c \
 	sockguard-filter/ctl/verb_run.c sockguard-filter/ctl/verb_serve.c sockguard-filter/ctl/verb_status.c sockguard-filter/ctl/verb_top.c \
 	sockguard-filter/ctl/view.c sockguard-filter/ctl/view.h \
 	sockguard-filter/ctl/units.c sockguard-filter/ctl/units.h sockguard-filter/ctl/verb_units.c \

@@ -81,6 +81,8 @@ static void rejected(struct companion *c, enum reload_result result, const char 
                 return;
         log_str(l, "result", slice_of(result_names[result]));
         log_str(l, "path", slice_of(c->config_path));
+        if (result == RELOAD_REJECT_SIGNATURE)
+                log_str(l, "signature_path", policy_str(&c->policy, c->policy.root->policy_bundle.signature_path));
         log_str(l, key, why);
         log_end(l);
 }
@@ -162,6 +164,21 @@ void reload_warnings(struct companion *c) {
                          "raise clients.global_concurrency.max_inflight or set clients.default_profile");
 }
 
+/* The signature's file counts as the configuration's does: who writes one first and then the other must not be left with neither. */
+static void watch_for_signature(struct companion *c) {
+        struct slice named = policy_str(&c->policy, c->policy.root->policy_bundle.signature_path);
+        struct error why;
+        char path[256];
+
+        if (!c->signed_only || !c->reload_enabled || named.len >= sizeof(path))
+                return;
+        snprintf(path, sizeof(path), "%.*s", SLICE_ARG(named));
+        watch_free(c->watch_signature);
+        c->watch_signature = NULL;
+        if (watch_new(c, path, reload_trigger, &c->watch_signature, &why) < 0)
+                ctl_note(LEVEL_ERROR, "the signature's file cannot be watched", "error", why.text);
+}
+
 /* ---- one reload ---- */
 
 static int start(struct companion *c);
@@ -193,10 +210,16 @@ static void finished(struct companion *c, struct work *w, const struct work_resu
                 c->running_len = len;
                 candidate = NULL;
                 c->reloaded = true;
+                if (r->bundle.on)
+                        signed_note(&r->bundle);
                 applied(c);
+                watch_for_signature(c);
                 reload_warnings(c);
                 state_add(&c->state.map->h.reloads[RELOAD_OK], 1);
                 state_set(&c->state.map->h.reload_success_ns, clock_ns(CLOCK_REALTIME));
+                break;
+        case WORK_SIGNATURE:
+                rejected(c, RELOAD_REJECT_SIGNATURE, "error", text);
                 break;
         case WORK_IMMUTABLE:
                 rejected(c, RELOAD_REJECT_IMMUTABLE, "changed_fields", text);
@@ -225,7 +248,7 @@ static int start(struct companion *c) {
                 r = error_set(&e, -EINVAL, "%s is empty", c->config_path);
         }
         if (r < 0) {
-                rejected(c, RELOAD_REJECT_LOAD, "error", slice_of(e.text));
+                rejected(c, c->signed_only ? RELOAD_REJECT_SIGNATURE : RELOAD_REJECT_LOAD, "error", slice_of(e.text));
                 return r;
         }
         w = calloc(1, sizeof(*w));
@@ -289,10 +312,12 @@ static int on_hangup(sd_event_source *s, const struct signalfd_siginfo *si, void
 
 static int on_poll(sd_event_source *s, uint64_t usec, void *arg) {
         struct companion *c = arg;
+        bool policy = c->watch && watch_poll(c->watch), signature = c->watch_signature && watch_poll(c->watch_signature);
 
         (void) usec;
-        if (c->watch && watch_poll(c->watch)) {
-                ctl_note(LEVEL_INFO, "configuration file changed", "path", watch_path(c->watch));
+        if (policy || signature) {
+                ctl_note(LEVEL_INFO, policy ? "configuration file changed" : "the signature's file changed", "path",
+                         watch_path(policy ? c->watch : c->watch_signature));
                 reload_trigger(c);
         }
         sd_event_source_set_time_relative(s, c->poll_ns / 1000);
@@ -336,6 +361,7 @@ int reload_start(struct companion *c, struct error *e) {
                         log_end(l);
                 }
         }
+        watch_for_signature(c);
         if (c->poll_ns) {
                 r = sd_event_add_time_relative(c->event, &c->poll, CLOCK_MONOTONIC, c->poll_ns / 1000, 1000, on_poll, c);
                 if (r < 0)
@@ -355,5 +381,6 @@ void reload_stop(struct companion *c) {
         c->debounce = sd_event_source_disable_unref(c->debounce);
         c->poll = sd_event_source_disable_unref(c->poll);
         watch_free(c->watch);
-        c->watch = NULL;
+        watch_free(c->watch_signature);
+        c->watch = c->watch_signature = NULL;
 }

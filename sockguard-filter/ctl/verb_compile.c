@@ -44,6 +44,7 @@ static int run(const struct verb_args *args) {
 
         strbuf_init(&text, 1u << 20);
         source.unusable_keys_ok = true;
+        source.bundle_verified = false;
         if (!output == !output_fd)
                 return verb_fail("one of --output and --output-fd is needed");
         r = config_load(&source, &c);

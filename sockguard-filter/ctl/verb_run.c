@@ -2,7 +2,7 @@
 #include "ctl/common.h"
 #include "ctl/companion.h"
 
-enum { FLAG_DIR, FLAG_UNKNOWN, FLAG_LISTEN, FLAG_UPSTREAM, FLAG_LEVEL, FLAG_FORMAT, FLAG_VERBOSITY };
+enum { FLAG_DIR, FLAG_UNKNOWN, FLAG_LISTEN, FLAG_UPSTREAM, FLAG_LEVEL, FLAG_FORMAT, FLAG_VERBOSITY, FLAG_TRUST };
 
 const struct verb_flag companion_flags[COMPANION_FLAGS] = {
         [FLAG_DIR] = { .name = "runtime-dir", .value = "DIR", .help = "where policy, state and control go (default /run/sockguard)" },
@@ -12,6 +12,7 @@ const struct verb_flag companion_flags[COMPANION_FLAGS] = {
         [FLAG_LEVEL] = { .name = "log-level", .value = "LEVEL", .help = "log.level" },
         [FLAG_FORMAT] = { .name = "log-format", .value = "FORMAT", .help = "log.format" },
         [FLAG_VERBOSITY] = { .name = "deny-verbosity", .value = "WORD", .help = "response.deny_verbosity" },
+        [FLAG_TRUST] = { .name = "policy-trust-file", .value = "PATH", .help = "PEM keys: only a policy that one of them has signed comes into force" },
 };
 
 int companion_verb(const struct verb_args *args, const struct serve_ops *serve) {
@@ -19,6 +20,7 @@ int companion_verb(const struct verb_args *args, const struct serve_ops *serve) 
                 .config_path = args->config,
                 .config_given = args->config_given,
                 .runtime_dir = args->value[FLAG_DIR] ? args->value[FLAG_DIR] : "/run/sockguard",
+                .trust_file = args->value[FLAG_TRUST],
                 .serve = serve,
                 .allow_unknown_keys = args->value[FLAG_UNKNOWN] != NULL,
                 .flags = {

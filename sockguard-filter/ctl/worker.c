@@ -56,7 +56,8 @@ static void add_problems(const struct config *c, struct strbuf *out) {
                 strbuf_adds(out, "the configuration could not be read");
 }
 
-static int load(const struct work *w, struct slice text, bool from_file, struct config **ret) {
+/* `alone`: by the text and the command line, without the environment; so a signed policy is read. */
+static int load(const struct work *w, struct slice text, bool from_file, bool alone, struct config **ret) {
         struct companion *c = w->of;
         bool policy = w->kind == WORK_POLICY;
         struct config_source source = {
@@ -65,9 +66,10 @@ static int load(const struct work *w, struct slice text, bool from_file, struct 
                 .from_memory = !from_file,
                 .text = text,
                 .environment = c->environment,
-                .overlay = policy,
-                .sections = true,
-                .docker_host = policy,
+                .overlay = policy && !alone,
+                .sections = !alone,
+                .docker_host = policy && !alone,
+                .bundle_verified = alone || !policy, /* what is only looked at is not run */
                 .flags = policy ? &c->flags : NULL,
                 .allow_unknown_keys = c->allow_unknown_keys,
                 .no_files = w->hide_files,
@@ -76,21 +78,63 @@ static int load(const struct work *w, struct slice text, bool from_file, struct 
         return config_load(&source, ret);
 }
 
+/*
+ * A signed policy is what its bytes say, no more: they are read once, verified, and parsed without the environment. *next is, at first,
+ * the reading with it, which may be what asks for a signature.
+ */
+static uint32_t judge_signature(struct work *w, struct config **next, struct work_result *r, struct strbuf *out) {
+        _cleanup_config_ struct config *alone = NULL, *running = NULL;
+        const struct companion *c = w->of;
+        struct slice text = w->text;
+        struct error e = { "" };
+        char *read = NULL;
+        size_t n = 0;
+        int k;
+
+        if (w->kind != WORK_POLICY)
+                return WORK_OK;
+        if (w->from_file && reload_read(c->config_path, &read, &n, &e) == 0)
+                text = slice_make(read, n); /* not freed: what is loaded points into it, and this process ends soon */
+        k = text.at ? load(w, text, false, true, &alone) : -ENOENT;
+        if (!signed_wanted(c, alone, *next))
+                return WORK_OK;
+        if (k < 0 || text.len == 0) {
+                if (text.len == 0)
+                        strbuf_adds(out, "there is no file to verify, or it is empty");
+                else if (alone)
+                        add_problems(alone, out);
+                return c->signed_only ? WORK_SIGNATURE : WORK_LOAD;
+        }
+        if (w->running.at)
+                (void) load(w, w->running, false, true, &running);
+        if (signed_verify(c, text, alone, running, &r->bundle, &e) < 0) {
+                strbuf_add(out, slice_of(e.text));
+                return WORK_SIGNATURE;
+        }
+        config_free(*next);
+        *next = alone;
+        alone = NULL;
+        return WORK_OK;
+}
+
 static uint32_t judge(struct work *w, struct work_result *r, struct strbuf *out) {
         _cleanup_config_ struct config *next = NULL, *running = NULL;
         struct slice image;
         struct error e;
         char path[300];
-        int k;
+        int k = load(w, w->text, w->from_file, false, &next);
+        uint32_t outcome = judge_signature(w, &next, r, out);
 
-        if (load(w, w->text, w->from_file, &next) < 0) {
+        if (outcome != WORK_OK)
+                return outcome;
+        if (k < 0 && !r->bundle.on) {
                 if (!next)
                         strbuf_adds(out, "not enough memory");
                 else
                         add_problems(next, out);
                 return WORK_LOAD;
         }
-        if (w->running.at && load(w, w->running, false, &running) == 0 && config_diff(running, next, out) > 0)
+        if (w->running.at && load(w, w->running, false, r->bundle.on != 0, &running) == 0 && config_diff(running, next, out) > 0)
                 return WORK_IMMUTABLE;
         k = config_check(next);
         r->compat = config_compat_active(next);
@@ -131,6 +175,7 @@ static void done(struct job *j, struct slice got) {
 
         if (got.len >= sizeof(r)) {
                 memcpy(&r, got.at, sizeof(r));
+                r.bundle.signer[sizeof(r.bundle.signer) - 1] = r.bundle.path[sizeof(r.bundle.path) - 1] = '\0';
                 if (r.outcome <= WORK_DIED && r.text_size == got.len - sizeof(r))
                         text = slice_from(got, sizeof(r));
                 else

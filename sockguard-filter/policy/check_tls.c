@@ -13,6 +13,7 @@
 #include "policy/address.h"
 #include "policy/check.h"
 #include "policy/regex.h"
+#include "trust/key.h"
 
 #define PEM_FILE_MAX (1024 * 1024) /* bytes; an admin candidate may name any file */
 
@@ -133,15 +134,13 @@ bool check_pins(struct config *c, struct plist list) {
 /* ---- signatures ---- */
 
 static bool public_key_valid(struct slice pem) {
-        gnutls_datum_t d = { .data = (unsigned char *) (uintptr_t) pem.at, .size = (unsigned) pem.len };
-        gnutls_pubkey_t key;
-        bool ok;
+        struct trust_key key;
+        struct error ignored;
 
-        if (gnutls_pubkey_init(&key) < 0)
+        if (trust_key_read(pem, &key, &ignored) < 0)
                 return false;
-        ok = gnutls_pubkey_import(key, &d, GNUTLS_X509_FMT_PEM) == 0;
-        gnutls_pubkey_deinit(key);
-        return ok;
+        trust_key_free(&key);
+        return true;
 }
 
 void check_trust_roots(struct config *c, struct plist keys, struct plist keyless, struct pstr *verify_timeout, const void *where) {
@@ -157,7 +156,7 @@ void check_trust_roots(struct config *c, struct plist keys, struct plist keyless
                         warn(c, &key[i].pem, "is not a public key in PEM form, so everything that it should verify is refused");
                         key[i].pem = (struct pstr) { 0 }; /* how a filter, which parses no keys, sees it */
                 } else if (!public_key_valid(text_of(c, key[i].pem)))
-                        complain(c, &key[i].pem, "is not a public key in PEM form");
+                        complain(c, &key[i].pem, "is not a public key in PEM form: RSA of 2048 bits or more, ECDSA on P-256, P-384 or P-521, or Ed25519");
         for (uint32_t i = 0; i < keyless.n; i++) {
                 const char *wrong;
 

@@ -205,7 +205,20 @@ static void compile_settings(struct config *c) {
         to->log_text = slice_eq(text_of(c, c->root->log.format), SLICE("text"));
 }
 
+/* A signed policy must not be put in force by who does not look at the signature. */
+static void check_signed(struct config *c) {
+        struct opt_policy_bundle *b = &c->root->policy_bundle;
+
+        if (b->enabled && b->allowed_keyless.n)
+                complain(c, &b->allowed_keyless, "policies are signed with keys: list them in allowed_signing_keys");
+        if (b->enabled && !c->source.bundle_verified)
+                complain(c, &b->enabled, "only run and serve verify a signed policy, so nothing else puts it in force");
+}
+
 static void step_compile(struct config *c) {
+        check_signed(c);
+        if (c->problems.n_errors)
+                return;
         effective_apply(c);
         compile_listeners(c);
         compile_endpoints(c);

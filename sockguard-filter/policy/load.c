@@ -245,12 +245,6 @@ int config_load(const struct config_source *source, struct config **ret) {
         return r;
 }
 
-/* What this build decodes and validates but does not carry out (no option without an effect: it is refused). */
-static void refuse_unbuilt(struct config *c) {
-        if (c->root->policy_bundle.enabled)
-                complain(c, &c->root->policy_bundle.enabled, "signed policy bundles are not enforced yet, so this is refused");
-}
-
 static void step_check(struct config *c) {
         sections_apply(c);
         check_values(c);
@@ -259,7 +253,6 @@ static void step_check(struct config *c) {
         compile_scopes(c);
         if (!check_guards(c))
                 return;
-        refuse_unbuilt(c);
         check_warnings(c);
 }
 

@@ -42,6 +42,7 @@ struct config_source {
         const struct config_flags *flags; /* NULL: none */
         bool no_files;          /* files that the configuration names are not opened: who sent it must not learn about them */
         bool allow_unknown_keys;          /* unknown keys are warnings (also by SOCKGUARD_ALLOW_UNKNOWN_KEYS=true) */
+        bool bundle_verified;   /* the caller has verified the signature of a signed policy, or does not mean to run it */
         bool unusable_keys_ok;            /* a signing key that is none is a warning: requests that need it are refused at run time */
 };
 
