@@ -24,6 +24,7 @@ EXTRA_DIST += \
 	tests/e2e/operators-view.py \
 	tests/e2e/podman.py \
 	tests/e2e/sg.py \
+	tests/e2e/signed.py \
 	tests/e2e/systemd.py \
 	tests/e2e/tenancy.py \
 	tests/e2e/tenants.py \
