@@ -43,24 +43,31 @@ struct units {
         unsigned changes;
 };
 
-/* The file's text, empty when there is none. 0; -EISDIR and the like; -EFBIG. */
+/*
+ * The file's text. 1; 0 there is none; -EISDIR and the like. A link (a masked unit is one to /dev/null) and a file that is larger than any of
+ * ours count as a text that is not ours.
+ */
 static int read_file(int dir, const char *name, struct strbuf *ret) {
-        int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW);
         ssize_t n = 0;
         char *at;
 
+        if (fd < 0 && errno == ELOOP)
+                return strbuf_adds(ret, "a link"), 1;
         if (fd < 0)
                 return errno == ENOENT ? 0 : -errno;
         do {
                 at = strbuf_reserve(ret, 4096);
-                n = at ? read(fd, at, 4096) : -1;
+                n = at ? read(fd, at, 4096) : 0;
                 if (n > 0)
                         ret->len += (size_t) n;
         } while (n > 0);
         if (n < 0)
-                n = at ? -errno : -EFBIG;
+                n = -errno;
         close(fd);
-        return (int) n;
+        if (!at)
+                strbuf_reset(ret);
+        return n < 0 ? (int) n : 1;
 }
 
 static int write_file(int dir, const char *name, struct slice text) {
@@ -108,14 +115,14 @@ static int apply(struct units *u, int dir, const char *name, struct slice wanted
                 verb_fail("read %s: %s", path, strerror(-r));
                 return 1;
         }
-        if (slice_eq(strbuf_view(&have), wanted))
-                return 0;
-        if (have.len > 0 && !is_ours(strbuf_view(&have))) {
+        if (r == 1 && !is_ours(strbuf_view(&have))) {
                 if (wanted.len == 0)
                         return 0;
                 verb_fail("%s exists and was not written by `sockguard-ctl units`: move it away first", path);
                 return 1;
         }
+        if (slice_eq(strbuf_view(&have), wanted))
+                return 0;
 
         u->changes++;
         text_diff(strbuf_view(&have), wanted, path, &diff);

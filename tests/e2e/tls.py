@@ -383,6 +383,26 @@ with socket.create_connection(("127.0.0.1", port), timeout=10) as s:
 sg.check("not even for plain HTTP", out.count(b"\n") == 3, out)
 inetd.close()
 
+# ---- a kernel that offers TLS and does not take it ----
+if os.geteuid() == 0 and shutil.which("unshare") and os.path.exists("/proc/sys/net/ipv4/tcp_available_ulp"):
+    with open(path("ulp"), "w") as f:
+        f.write("espintcp mptcp tls\n")
+    PORT["ulp"] = ports(1)[0]
+    offered = Listener(PORT["ulp"], ["unshare", "-m", "sh", "-c", 'mount --bind "$0" /proc/sys/net/ipv4/tcp_available_ulp && exec "$@"', path("ulp"),
+                                     TLS, "--policy", guard.image, "--listener", "open"])
+    got = [ask("ulp", c) for c in ("cn", "dns", "expired")]
+    sg.check("where the kernel offers to do the records but does not, GnuTLS goes on doing them", got[:2] == [200, 200] and not isinstance(got[2], int), got)
+    with connect("ulp", "cn") as s:
+        s.sendall(b"GET /big HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n")
+        n, f = 0, s.makefile("rb")
+        while True:
+            d = f.read(65536)
+            if not d:
+                break
+            n += len(d)
+    sg.check("and eight megabytes arrive whole there too", n > 8000000, n)
+    offered.close()
+
 # ---- a configuration instead of an image ----
 PORT["yaml"] = ports(1)[0]
 for title, is_inetd in (("Accept=yes", False), ("inetd", True)):

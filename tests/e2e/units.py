@@ -59,8 +59,38 @@ if shutil.which("systemd-analyze"):
     v = subprocess.run(["systemd-analyze", "verify", *[os.path.join(units, n) for n in os.listdir(units) if "own" not in n]], capture_output=True, text=True)
     bad = [x for x in v.stderr.splitlines() if "sockguard" in x and "man " not in x and "not executable" not in x and "No such file" not in x]
     sg.check("systemd reads them without a complaint", not bad, bad)
+# ---- TLS ----
+if shutil.which("certtool"):
+    pem = {k: os.path.join(d, k) for k in ("ca.pem", "server.pem", "server.key", "t")}
+    with open(pem["t"], "w") as f:
+        f.write("cn = x\nca\ncert_signing_key\nexpiration_days = 3\n")
+    for a in (["--generate-privkey", "--key-type", "ecdsa", "--curve", "secp256r1", "--outfile", pem["server.key"]],
+              ["--generate-self-signed", "--load-privkey", pem["server.key"], "--template", pem["t"], "--outfile", pem["server.pem"]]):
+        subprocess.run(["certtool", *a], check=True, capture_output=True)
+    SECURE = 'listeners:\n  - {name: tls, address: "0.0.0.0:2376", allowed_profiles: ["*"], tls: {cert_file: %s, key_file: %s, client_ca_file: %s}}\n' \
+             '  - {name: unix, socket: /run/sockguard/docker.sock, socket_mode: "0600", allowed_profiles: ["*"]}\n' % (pem["server.pem"], pem["server.key"], pem["server.pem"])
+    for pool, service in (((), "sockguard-tls@.service"), (("--pool",), "sockguard-tls-pool.service")):
+        r = run(*pool, "--user", "someone", text=SECURE + RULES)
+        t = read(service)
+        sg.check("a TLS listener is served by sockguard-tls, which starts as root and becomes --user (%s)" % service,
+                 r.returncode == 0 and "/sockguard-tls --policy /run/sockguard/policy --listener tls" in t and " --user someone\n" in t and "\nUser=" not in t and
+                 "CapabilityBoundingSet=CAP_DAC_READ_SEARCH CAP_SETUID CAP_SETGID CAP_SETPCAP\n" in t and "ListenStream=0.0.0.0:2376\n" in read("sockguard-tls.socket"), t)
+        u = read(service.replace("tls", "unix"))
+        sg.check("the listener beside it has nothing of that (%s)" % service, "\nUser=someone\n" in u and "CapabilityBoundingSet=\n" in u and "sockguard-tls" not in u, u)
+        sg.check("and again nothing changes (%s)" % service, run(*pool, "--user", "someone", "--diff").returncode == 0)
+
 shutil.rmtree(units)
 os.mkdir(units)
+os.symlink("/dev/null", os.path.join(units, "sockguard.socket"))
+r = run(text='listen: {socket: /run/sockguard/docker.sock}\n' + RULES)
+sg.check("a masked unit stays masked", r.returncode == 1 and "sockguard.socket" in r.stderr and os.readlink(os.path.join(units, "sockguard.socket")) == "/dev/null", r.stderr)
+os.unlink(os.path.join(units, "sockguard.socket"))
+open(os.path.join(units, "sockguard.socket"), "w").close()
+r = run()
+sg.check("an empty file is somebody's too", r.returncode == 1 and os.path.getsize(os.path.join(units, "sockguard.socket")) == 0, r.stderr)
+with open(os.path.join(units, "sockguard.socket"), "w") as f:
+    f.write("x" * 100000)
+sg.check("and one of a hundred kilobytes", run().returncode == 1 and os.path.getsize(os.path.join(units, "sockguard.socket")) == 100000)
 with open(os.path.join(units, "sockguard.socket"), "w") as f:
     f.write("[Socket]\nListenStream=/x\n")
 r = run(text='listen: {socket: /run/sockguard/docker.sock}\n' + RULES)
