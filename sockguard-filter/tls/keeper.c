@@ -98,8 +98,10 @@ int keeper_run(struct terminator *t, struct slice listener, int listening, int c
 
         t->server.hints = hints_new();
         warm_learn(&t->warm);
-        if (sandbox_drop(true, &e) < 0)
-                return terminator_complain("sandbox", &e);
+        if (sandbox_drop(true, &e) < 0) {
+                report_event(&t->report, LEVEL_ERROR, "the keeper of the key cannot give up its privileges", slice_of(e.text));
+                return EXIT_FAILURE;
+        }
         if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != parent || setpgid(0, 0) < 0 || signal(SIGCHLD, SIG_IGN) == SIG_ERR)
                 return EXIT_FAILURE;
         for (;;) {

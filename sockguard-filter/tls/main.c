@@ -42,6 +42,7 @@ struct options {
         bool upstream;
         int image;   /* the policy */
         bool inherit; /* it was compiled here, and the filter is to have it */
+        bool quiet;   /* stderr is the client's connection */
         char **rest; /* for the filter */
 };
 
@@ -65,9 +66,9 @@ static int socket_option(int fd, int option) {
 }
 
 /* The policy, read as root if that is who we are. A configuration is compiled once, for us and for the filter. */
-static int open_policy(struct options *o, bool quiet, struct error *e) {
+static int open_policy(struct options *o, struct error *e) {
         if (policy_is_yaml(o->policy)) {
-                o->image = policy_compile_file(o->policy, quiet, e);
+                o->image = policy_compile_file(o->policy, o->quiet, e);
                 if (o->image < 0)
                         return o->image;
                 if (o->image != POLICY_FD && dup3(o->image, POLICY_FD, O_CLOEXEC) < 0)
@@ -94,9 +95,10 @@ static const char *filter_program(void) {
         return path && path[0] == '/' ? path : SOCKGUARD_BINDIR "/sockguard-filter";
 }
 
-static int become_filter(const struct options *o, int plain, struct slice record, bool stderr_is_client) {
+static int become_filter(const struct options *o, int plain, struct slice record) {
         const char *argv[64] = { "sockguard-filter", "--policy", o->policy, "--listener", o->listener };
         size_t n = 5;
+        struct error e = {};
         char text[32];
         int a, b = -1, sealed;
 
@@ -108,10 +110,10 @@ static int become_filter(const struct options *o, int plain, struct slice record
         if (peer_record_seal(record, &sealed) >= 0)
                 b = fcntl(sealed, F_DUPFD_CLOEXEC, 10);
         if (a < 0 || b < 0 || dup2(a, LISTEN_FD) < 0 || dup2(b, RECORD_FD) < 0)
-                return terminator_complain("arrange descriptors for the filter", NULL);
+                return terminator_complain(o->quiet, "arrange descriptors for the filter", NULL);
         /* The filter knows by this that its stderr is the client, and logs elsewhere. */
-        if (stderr_is_client && dup2(a, STDERR_FILENO) < 0)
-                return terminator_complain("arrange descriptors for the filter", NULL);
+        if (o->quiet && dup2(a, STDERR_FILENO) < 0)
+                return terminator_complain(o->quiet, "arrange descriptors for the filter", NULL);
         close_others(o);
 
         snprintf(text, sizeof(text), "%d", (int) getpid());
@@ -121,11 +123,11 @@ static int become_filter(const struct options *o, int plain, struct slice record
         snprintf(text, sizeof(text), "%d", RECORD_FD);
         setenv(PEER_FD_ENV, text, 1);
         execv(filter_program(), (char *const *) (uintptr_t) argv);
-        fprintf(stderr, "sockguard-tls: run %s: %s\n", filter_program(), strerror(errno));
-        return EXIT_FAILURE;
+        (void) error_errno(&e, -errno, "run %s", filter_program());
+        return terminator_complain(o->quiet, "cannot start the filter", &e);
 }
 
-static int exit_status_of(pid_t pid) {
+static int exit_status_of(const struct options *o, pid_t pid) {
         int status;
 
         while (waitpid(pid, &status, 0) < 0)
@@ -135,7 +137,7 @@ static int exit_status_of(pid_t pid) {
                 return WEXITSTATUS(status);
         /* SIGSYS is the sandbox's: what was tried is in the kernel's audit log. SIGTERM is an ordinary end. */
         if (WTERMSIG(status) != SIGTERM)
-                (void) terminator_complain(strsignal(WTERMSIG(status)), NULL);
+                (void) terminator_complain(o->quiet, strsignal(WTERMSIG(status)), NULL);
         return EXIT_FAILURE;
 }
 
@@ -162,17 +164,19 @@ static int become_user(const char *name) {
         return setuid(0) == 0 ? -EPERM : 0;
 }
 
-/* `user` may be NULL. 0, or the exit status. */
-static int drop_to(const char *user) {
-        int r = user ? become_user(user) : 0;
+/* Becomes --user, if there is one. 0, or the exit status. */
+static int drop_to_user(const struct options *o) {
+        struct error e = {};
+        int r = o->user ? become_user(o->user) : 0;
 
-        if (r < 0)
-                fprintf(stderr, "sockguard-tls: become %s: %s\n", user, strerror(-r));
-        return r < 0 ? EXIT_FAILURE : 0;
+        if (r >= 0)
+                return 0;
+        (void) error_errno(&e, r, "become %s", o->user);
+        return terminator_complain(o->quiet, "cannot start", &e);
 }
 
 /* Between the client's socket and the filter that inetd's descriptors 0 to 2 would be. */
-static int forget_connection(int fd, bool inetd, bool stderr_is_client) {
+static int forget_connection(const struct options *o, int fd, bool inetd) {
         int null;
 
         if (!inetd) {
@@ -180,14 +184,14 @@ static int forget_connection(int fd, bool inetd, bool stderr_is_client) {
                 return 0;
         }
         null = open("/dev/null", O_RDWR | O_CLOEXEC);
-        if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 || (stderr_is_client && dup2(null, STDERR_FILENO) < 0))
+        if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 || (o->quiet && dup2(null, STDERR_FILENO) < 0))
                 return EXIT_FAILURE;
         return 0;
 }
 
 static int serve(struct options *o) {
         static char record[PEER_RECORD_MAX];
-        bool inetd, listening, stderr_is_client = false;
+        bool inetd, listening;
         struct error e = {};
         int channel[2], fd, plain, r;
         struct stat a, b;
@@ -195,41 +199,40 @@ static int serve(struct options *o) {
         pid_t pid;
 
         fd = find_socket(&inetd);
+        o->quiet = fstat(fd, &a) == 0 && fstat(STDERR_FILENO, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
         if (socket_option(fd, SO_TYPE) != SOCK_STREAM)
-                return terminator_complain("neither descriptor 3 (LISTEN_FDS=1) nor stdin is a stream socket", NULL);
+                return terminator_complain(o->quiet && S_ISSOCK(a.st_mode), "neither descriptor 3 (LISTEN_FDS=1) nor stdin is a stream socket", NULL);
         (void) fcntl(fd, F_SETFD, FD_CLOEXEC);
         listening = socket_option(fd, SO_ACCEPTCONN) == 1;
-        if (inetd)
-                stderr_is_client = fstat(fd, &a) == 0 && fstat(STDERR_FILENO, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
-        if (open_policy(o, stderr_is_client, &e) < 0)
-                return terminator_complain("cannot start", &e);
+        if (open_policy(o, &e) < 0)
+                return terminator_complain(o->quiet, "cannot start", &e);
 
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel) < 0)
-                return terminator_complain("channel to the terminator", NULL);
+                return terminator_complain(o->quiet, "channel to the terminator", NULL);
         pid = fork();
         if (pid < 0)
-                return terminator_complain("fork", NULL);
+                return terminator_complain(o->quiet, "fork", NULL);
         if (pid == 0) {
                 static struct terminator t;
 
                 close(channel[0]);
                 if (terminator_load(o->image, slice_of(o->listener), o->user, fd, &t, &e) < 0)
-                        _exit(terminator_complain("cannot start", &e));
+                        _exit(terminator_complain(o->quiet, "cannot start", &e));
                 _exit(terminator_run(&t, fd, listening, channel[1]));
         }
 
         /* From here on the client's socket is the terminator's alone: its end is the client's end. */
         close(channel[1]);
-        r = drop_to(o->user);
+        r = drop_to_user(o);
         if (r == 0)
-                r = forget_connection(fd, inetd, stderr_is_client);
+                r = forget_connection(o, fd, inetd);
         if (r != 0) {
                 (void) kill(pid, SIGKILL);
                 return r;
         }
         if (handover_receive(channel[0], record, sizeof(record), &len, &plain) < 0)
-                return exit_status_of(pid);
-        return become_filter(o, plain, slice_make(record, len), stderr_is_client);
+                return exit_status_of(o, pid);
+        return become_filter(o, plain, slice_make(record, len));
 }
 
 /* The parent of the pool's filters, which has neither key nor client; with a keeper of the key beside it. */
@@ -243,40 +246,40 @@ static int serve_pool(struct options *o) {
         char text[16];
 
         if (find_socket(&inetd) != LISTEN_FD || socket_option(LISTEN_FD, SO_ACCEPTCONN) != 1)
-                return terminator_complain("--pool needs a listening socket as descriptor 3 (an Accept=no unit, or sockguard-ctl serve)", NULL);
+                return terminator_complain(o->quiet, "--pool needs a listening socket as descriptor 3 (an Accept=no unit, or sockguard-ctl serve)", NULL);
         (void) fcntl(LISTEN_FD, F_SETFD, FD_CLOEXEC);
-        if (open_policy(o, false, &e) < 0)
-                return terminator_complain("cannot start", &e);
+        if (open_policy(o, &e) < 0)
+                return terminator_complain(o->quiet, "cannot start", &e);
         argv[2] = o->policy;
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control) < 0)
-                return terminator_complain("channel to the keeper of the key", NULL);
+                return terminator_complain(o->quiet, "channel to the keeper of the key", NULL);
         pid = fork();
         if (pid < 0)
-                return terminator_complain("fork", NULL);
+                return terminator_complain(o->quiet, "fork", NULL);
         if (pid == 0) {
                 static struct terminator t;
 
                 close(control[0]);
                 if (terminator_load(o->image, slice_of(o->listener), o->user, LISTEN_FD, &t, &e) < 0)
-                        _exit(terminator_complain("cannot start", &e));
+                        _exit(terminator_complain(o->quiet, "cannot start", &e));
                 _exit(keeper_run(&t, slice_of(o->listener), LISTEN_FD, control[1], parent));
         }
         close(control[1]);
-        r = drop_to(o->user);
+        r = drop_to_user(o);
         if (r != 0)
                 return r; /* the keeper hears of it */
         for (char **arg = o->rest; *arg && n < sizeof(argv) / sizeof(argv[0]) - 1; arg++)
                 argv[n++] = *arg;
         if (control[0] != RECORD_FD && dup2(control[0], RECORD_FD) < 0)
-                return terminator_complain("arrange descriptors for the filter", NULL);
+                return terminator_complain(o->quiet, "arrange descriptors for the filter", NULL);
         (void) fcntl(RECORD_FD, F_SETFD, 0);
         (void) fcntl(LISTEN_FD, F_SETFD, 0);
         close_others(o);
         snprintf(text, sizeof(text), "%d", RECORD_FD);
         setenv(TERMINATOR_FD_ENV, text, 1);
         execv(filter_program(), (char *const *) (uintptr_t) argv);
-        fprintf(stderr, "sockguard-tls: run %s: %s\n", filter_program(), strerror(errno));
-        return EXIT_FAILURE;
+        (void) error_errno(&e, -errno, "run %s", filter_program());
+        return terminator_complain(o->quiet, "cannot start the filter", &e);
 }
 
 static void usage(FILE *to) {

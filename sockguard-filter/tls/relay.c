@@ -141,6 +141,14 @@ static int wait_for(int fd, short events, uint64_t deadline) {
         return r < 0 ? -errno : r == 0 ? -ETIMEDOUT : 0;
 }
 
+/*
+ * GnuTLS may come back after one record that was not all it needs, or that was for itself (a session ticket). Is there more of what we have
+ * received already? Not if it did not take anything, or we would go round and round.
+ */
+static bool has_more(const struct tls_stream *t, uint64_t before) {
+        return t->in_start < t->in_end && t->taken > before;
+}
+
 /* What is said last: for a moment, not for as long as the peer likes. */
 static void flush_farewell(struct tls_stream *t) {
         uint64_t deadline = deadline_in(LINGER_NS);
@@ -154,6 +162,7 @@ int tls_stream_handshake(struct tls_stream *t, uint64_t deadline, void (*idle)(v
 
         *ret_error = 0;
         for (;;) {
+                uint64_t before = t->taken;
                 int e = gnutls_handshake(t->session), flushed, r;
 
                 said |= t->direct || t->out_end > 0;
@@ -170,7 +179,7 @@ int tls_stream_handshake(struct tls_stream *t, uint64_t deadline, void (*idle)(v
                         flush_farewell(t);
                         return -EPROTO;
                 }
-                if (e < 0 && e != GNUTLS_E_AGAIN) /* interrupted, or a warning alert: the clock goes on */
+                if ((e < 0 && e != GNUTLS_E_AGAIN) || has_more(t, before)) /* interrupted, a warning alert, or one record of several: the clock goes on */
                         r = deadline_poll_ms(deadline) == 0 ? -ETIMEDOUT : 0;
                 else if (flushed == -EAGAIN || (t->direct && gnutls_record_get_direction(t->session) == 1))
                         r = wait_for(t->fd, POLLOUT, deadline);
@@ -219,8 +228,8 @@ static int take_from_peer(struct relay *r) {
                                 break;
                 } else if (n == 0)
                         r->secure_eof = true;
-                else if (n == GNUTLS_E_AGAIN) /* after a session ticket too, with what came in the same packet still before us */
-                        r->secure_ready = r->t->in_start < r->t->in_end && r->t->taken > before;
+                else if (n == GNUTLS_E_AGAIN)
+                        r->secure_ready = has_more(r->t, before);
                 else if (n != GNUTLS_E_INTERRUPTED && gnutls_error_is_fatal((int) n))
                         return -ECONNABORTED;
         }

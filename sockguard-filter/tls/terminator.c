@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -18,13 +19,13 @@
 #include "tls/handover.h"
 #include "tls/sandbox.h"
 
-int terminator_complain(const char *what, const struct error *e) {
-        struct stat in, err;
+int terminator_complain(bool quiet, const char *what, const struct error *e) {
+        const char *colon = e ? ": " : "", *why = e ? e->text : "";
 
-        /* Under inetd descriptor 2 may be the client. */
-        if (fstat(STDIN_FILENO, &in) == 0 && fstat(STDERR_FILENO, &err) == 0 && S_ISSOCK(err.st_mode) && in.st_ino == err.st_ino)
-                return EXIT_FAILURE;
-        fprintf(stderr, "sockguard-tls: %s%s%s\n", what, e ? ": " : "", e ? e->text : "");
+        if (quiet)
+                syslog(LOG_DAEMON | LOG_ERR, "sockguard-tls: %s%s%s", what, colon, why);
+        else
+                fprintf(stderr, "sockguard-tls: %s%s%s\n", what, colon, why);
         return EXIT_FAILURE;
 }
 
@@ -101,6 +102,12 @@ static int hand_over_and_relay(struct terminator *t, struct tls_stream *stream, 
         return 0;
 }
 
+/* From here on there are the logs, which are open. */
+static int give_up(struct terminator *t, const char *event, const struct error *e) {
+        report_event(&t->report, LEVEL_ERROR, event, e ? slice_of(e->text) : SLICE(""));
+        return EXIT_FAILURE;
+}
+
 int terminator_run(struct terminator *t, int fd, bool listening, int channel) {
         static struct tls_stream stream;
         struct peer_certificate certificate;
@@ -113,23 +120,23 @@ int terminator_run(struct terminator *t, int fd, bool listening, int channel) {
 
         arena_init(&arena, 1024 * 1024, out_of_memory);
         if (sandbox_enter(&e) < 0)
-                return terminator_complain("sandbox", &e);
+                return give_up(t, "the sandbox cannot be closed", &e);
         if (tls_server_prepare(&t->server, &stream) < 0)
-                return terminator_complain("no memory for a session", NULL);
+                return give_up(t, "no memory for a session", NULL);
         warm_up(&t->warm);
 
         if (listening) {
                 int connection = -1;
 
                 if (accept_one(fd, &connection, &e) < 0)
-                        return terminator_complain("listening socket", &e);
+                        return give_up(t, "no connection from the listening socket", &e);
                 if (handover_accepted(channel) < 0)
                         return 1; /* the filter is gone */
                 close(fd);
                 fd = connection;
                 deadline = deadline_in(HANDSHAKE_NS);
         } else if (fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK) < 0)
-                return terminator_complain("connection", NULL);
+                return give_up(t, "the connection cannot be used", NULL);
         /* Who stops the pool, or renews the certificate, means those that wait. The handshake has its deadline; then the filter's end ends us. */
         (void) signal(SIGTERM, SIG_IGN);
         peer_capture(fd, &peer);

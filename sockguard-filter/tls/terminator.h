@@ -26,7 +26,10 @@ int terminator_load(int image, struct slice listener, const char *user, int conn
  */
 int terminator_run(struct terminator *t, int fd, bool listening, int channel);
 
-/* Says on stderr why something did not work, unless that is the client's socket. Returns EXIT_FAILURE. */
-int terminator_complain(const char *what, const struct error *e);
+/*
+ * Before there is a log: says why something did not work, on stderr, or by syslog when `quiet`, because stderr is the client's connection
+ * (DECISIONS 10). Returns EXIT_FAILURE.
+ */
+int terminator_complain(bool quiet, const char *what, const struct error *e);
 
 #endif

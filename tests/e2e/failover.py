@@ -117,6 +117,20 @@ def get(g, target="/_ping", timeout=20):
 # ---- over TCP, in order ----
 a, b = TcpStandIn(name("a")).wait(), TcpStandIn(name("b")).wait()
 dead = free_port()
+try:
+    six = socket.create_server(("::1", 0), family=socket.AF_INET6)
+except OSError:
+    six = None
+if six:
+    def answer_once():
+        c, _ = six.accept()
+        c.recv(65536)
+        c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nsix")
+        c.close()
+    threading.Thread(target=answer_once, daemon=True).start()
+    with guard('{address: "tcp://[::1]:%d", insecure_allow_plain_tcp: true}' % six.getsockname()[1]) as g:
+        sg.check("a daemon at an IPv6 address is asked", get(g) == (200, b"six"))
+    six.close()
 with guard(plain(a.port), plain(b.port)) as g:
     sg.check("the first daemon of the list is asked", get(g) == (200, b"a"))
 with guard(plain(dead), plain(b.port)) as g:

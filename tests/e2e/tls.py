@@ -122,8 +122,9 @@ def starts():
 class Listener(threading.Thread):
     """As a socket unit with Accept=yes, or as xinetd."""
 
-    def __init__(self, port, argv, inetd=False):
+    def __init__(self, port, argv, inetd=False, filter_program=path("filter")):
         super().__init__(daemon=True)
+        self.filter = filter_program
         self.s = socket.create_server(("127.0.0.1", port), backlog=64)
         self.argv, self.inetd, self.procs = argv, inetd, []
         self.start()
@@ -134,7 +135,7 @@ class Listener(threading.Thread):
                 c, _ = self.s.accept()
             except OSError:
                 return
-            fd, e = c.fileno(), dict(sg.env(), SOCKGUARD_FILTER=path("filter"))
+            fd, e = c.fileno(), dict(sg.env(), SOCKGUARD_FILTER=self.filter)
             if self.inetd:
                 p = subprocess.Popen(self.argv, stdin=fd, stdout=fd, stderr=fd, env=e)
             else:
@@ -382,6 +383,17 @@ with socket.create_connection(("127.0.0.1", port), timeout=10) as s:
     out = b"".join(iter(lambda: s.recv(4096), b""))
 sg.check("not even for plain HTTP", out.count(b"\n") == 3, out)
 inetd.close()
+
+PORT["broken"] = ports(1)[0]
+broken = Listener(PORT["broken"], [TLS, "--policy", guard.image, "--listener", "open"], inetd=True, filter_program=path("no-such-filter"))
+with connect("broken", "cn") as s:
+    s.sendall(b"GET /_ping HTTP/1.1\r\nHost: d\r\n\r\n")
+    try:
+        out = b"".join(iter(lambda: s.recv(4096), b""))
+    except OSError:
+        out = b""
+sg.check("a filter that cannot be started says nothing to the client", out == b"", out)
+broken.close()
 
 # ---- a kernel that offers TLS and does not take it ----
 if os.geteuid() == 0 and shutil.which("unshare") and os.path.exists("/proc/sys/net/ipv4/tcp_available_ulp"):
