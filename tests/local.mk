@@ -54,3 +54,4 @@ EXTRA_DIST += \
 	tests/differential/builder/main.go \
 	tests/e2e/builder-oracle.py
 EXTRA_DIST += tests/e2e/reads.py
+EXTRA_DIST += tests/e2e/tenants-podman.py
