@@ -13,8 +13,10 @@ AM_TESTS_ENVIRONMENT = FUZZ_SEEDS='$(abs_top_srcdir)/tests/fuzz/seeds'; export F
 EXTRA_DIST += tests/fuzz/driver.c tests/fuzz/fuzz.h tests/fuzz/seeds
 
 fuzz_targets = \
+	tests/fuzz/fuzz-archive \
 	tests/fuzz/fuzz-chunk \
 	tests/fuzz/fuzz-config \
+	tests/fuzz/fuzz-dockerfile \
 	tests/fuzz/fuzz-glob \
 	tests/fuzz/fuzz-head \
 	tests/fuzz/fuzz-image \
@@ -23,6 +25,7 @@ fuzz_targets = \
 	tests/fuzz/fuzz-peer \
 	tests/fuzz/fuzz-query \
 	tests/fuzz/fuzz-redact \
+	tests/fuzz/fuzz-reference \
 	tests/fuzz/fuzz-target \
 	tests/fuzz/fuzz-tenants
 
@@ -73,3 +76,15 @@ tests_fuzz_fuzz_image_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_peer_SOURCES = tests/fuzz/fuzz-peer.c $(fuzz_driver)
 tests_fuzz_fuzz_peer_LDADD = libcore.a
 tests_fuzz_fuzz_peer_LDFLAGS = $(fuzz_ldflags)
+
+tests_fuzz_fuzz_archive_SOURCES = tests/fuzz/fuzz-archive.c $(UNPACK_SOURCES) $(fuzz_driver)
+tests_fuzz_fuzz_archive_LDADD = libcore.a $(ZLIB_LIBS)
+tests_fuzz_fuzz_archive_LDFLAGS = $(fuzz_ldflags)
+
+tests_fuzz_fuzz_dockerfile_SOURCES = tests/fuzz/fuzz-dockerfile.c $(fuzz_driver)
+tests_fuzz_fuzz_dockerfile_LDADD = libcore.a
+tests_fuzz_fuzz_dockerfile_LDFLAGS = $(fuzz_ldflags)
+
+tests_fuzz_fuzz_reference_SOURCES = tests/fuzz/fuzz-reference.c $(fuzz_driver)
+tests_fuzz_fuzz_reference_LDADD = libcore.a
+tests_fuzz_fuzz_reference_LDFLAGS = $(fuzz_ldflags)
