@@ -52,6 +52,7 @@ EXTRA_DIST += \
 	tests/differential/builder/go.mod \
 	tests/differential/builder/go.sum \
 	tests/differential/builder/main.go \
+	tests/e2e/bombs.py \
 	tests/e2e/builder-oracle.py
 EXTRA_DIST += tests/e2e/reads.py
 EXTRA_DIST += tests/e2e/tenants-podman.py

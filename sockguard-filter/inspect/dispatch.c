@@ -240,7 +240,7 @@ static enum stage_result facts_first(struct exchange *x, const struct inspector 
                         return fail(x, "archives cannot be unpacked here");
                 r = x->ops->unpack(x, fd, argv, &in->facts);
                 if (r < 0)
-                        return fail(x, "the archive could not be unpacked");
+                        return fail(x, r == -ETIMEDOUT ? "it takes too long to unpack" : "the archive could not be unpacked");
         }
         *ret_skip = false;
         return STAGE_NEXT;

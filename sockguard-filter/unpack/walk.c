@@ -152,7 +152,7 @@ static void judge_name(struct walk *w, const struct tar_entry *e) {
         struct slice trimmed = unicode_trim(e->name);
 
         if (trimmed.len == 0 || trimmed.at[0] == '/' || leaves_root(clean_path(e->name, false, w->clean)) ||
-            leaves_root(clean_path(trimmed, false, w->clean)))
+            (trimmed.len != e->name.len && leaves_root(clean_path(trimmed, false, w->clean))))
                 note(w, FACTS_P_NAME_ESCAPES, e->name);
         if (trimmed.len != e->name.len)
                 note(w, FACTS_P_NAME_BLANK, e->name);
@@ -232,26 +232,27 @@ static int capture(struct walk *w, struct walk_watch *watch, const struct tar_en
 }
 
 static int judge_watched(struct walk *w, const struct tar_entry *e) {
-        struct slice trimmed = unicode_trim(e->name);
+        struct slice trimmed = unicode_trim(e->name), cleaned;
         int r;
 
         if (e->type == 'g')
                 return 0; /* nothing is unpacked from it */
+        /* Blanks around a name are part of it, but not for everybody who reads archives. */
+        cleaned = trimmed.len != e->name.len ? clean_path(trimmed, true, w->clean) : (struct slice) { 0 };
+        for (size_t i = 0; i < w->request->n_watch && cleaned.len > 0; i++)
+                w->watch[i].odd |= slice_eq(cleaned, w->request->watch[i]);
+        cleaned = clean_path(e->name, true, w->clean);
         for (size_t i = 0; i < w->request->n_watch; i++) {
-                struct slice wanted = w->request->watch[i], cleaned = clean_path(e->name, true, w->clean);
+                struct slice wanted = w->request->watch[i];
                 struct walk_watch *watch = &w->watch[i];
 
                 if (cleaned.len < wanted.len && cleaned.len > 0 && e->type != '5' &&
                     slice_starts(wanted, cleaned) && wanted.at[cleaned.len] == '/')
                         watch->parent = true;
-                if (!slice_eq(cleaned, wanted)) {
-                        /* Blanks around a name are part of it, but not for everybody who reads archives. */
-                        if (trimmed.len != e->name.len && slice_eq(clean_path(trimmed, true, w->clean), wanted))
-                                watch->odd = true;
+                if (!slice_eq(cleaned, wanted))
                         continue;
-                }
                 watch->count++;
-                if (e->type != '0' || e->sparse || !plainly_is(e->name, wanted, w->clean)) {
+                if (e->type != '0' || e->sparse || !plainly_is(e->name, wanted, w->target)) {
                         watch->odd = true;
                         continue;
                 }
@@ -271,7 +272,7 @@ static int judge_entry(struct walk *w, const struct tar_entry *e) {
                 note(w, FACTS_P_DEVICE, e->name);
         if (e->capability)
                 note(w, FACTS_P_CAPABILITY, e->name);
-        if (passes_link(&w->links, clean_path(e->name, true, w->clean)))
+        if (w->links.n_links > 0 && passes_link(&w->links, clean_path(e->name, true, w->clean)))
                 note(w, FACTS_P_THROUGH_LINK, e->name);
         if (e->type == '1' || e->type == '2') {
                 int r = judge_link(w, e);
