@@ -193,13 +193,33 @@ static int refuse(struct validator *v, const char *at, const char *what) {
         return -EBADMSG;
 }
 
+#define FEW 48u /* names; nearly every object has no more */
+#define FEW_SLOTS 128u
+
+/* Are all hashes different? Then nothing needs to be sorted and compared. */
+static bool all_differ(const struct name_entry *e, size_t n) {
+        uint8_t slots[FEW_SLOTS] = { 0 }; /* index + 1 */
+
+        for (size_t i = 0; i < n; i++) {
+                uint32_t at = e[i].hash % FEW_SLOTS;
+
+                for (; slots[at]; at = (at + 1) % FEW_SLOTS)
+                        if (e[slots[at] - 1u].hash == e[i].hash)
+                                return false;
+                slots[at] = (uint8_t) (i + 1);
+        }
+        return true;
+}
+
 /* The object whose names start behind `v->marker` closes: are there two equal ones? */
 static int check_duplicates(struct validator *v) {
         struct name_entry *e = v->names + v->marker + 1;
         size_t n = v->n_names - v->marker - 1;
         bool fold = !bit(v->is_data, v->depth);
 
-        if (n > 1)
+        if (n <= 1 || (n <= FEW && all_differ(e, n)))
+                n = 0;
+        else
                 sort_names(e, n);
         for (size_t i = 1; i < n; i++) {
                 for (size_t j = i; j-- > 0 && e[j].hash == e[i].hash;) {
@@ -230,10 +250,11 @@ static bool is_data_map(const char *quoted, const char *end) {
         /* clang-format on */
 #undef MAP
         };
-        struct slice name = slice_make(quoted, (size_t) (end - quoted));
+        struct slice whole = slice_make(quoted, (size_t) (end - quoted)), name;
+        bool plain = json_plain_name(whole, &name);
 
         for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++)
-                if (json_name_folds_to(name, maps[i]))
+                if (plain ? json_plain_same(name, maps[i]) : json_name_folds_to(whole, maps[i]))
                         return true;
         return false;
 }
@@ -473,10 +494,13 @@ close:
         }
 }
 
-/* How many members `text` can have: each has a colon and is at least `"":0,` long. */
+/* How many members `text` can have: each has a colon and is at least `"":0,` long. A short text is not worth counting.
+ */
 static size_t count_members(struct slice text) {
         size_t n = 0, most = text.len / 5 + 1;
 
+        if (text.len < 4096)
+                return most;
         for (const char *p = text.at, *end = p + text.len; p < end && (p = memchr(p, ':', (size_t) (end - p))); p++)
                 if (++n >= most)
                         break;

@@ -108,6 +108,7 @@ enum json_kind {
                             */
         JSON_K_ARRAY,      /* struct json_value that must be an array or null (null = absent): "array of any" */
         JSON_K_OBJECT,     /* struct json_value that must be an object or null (null = absent): "object of any" */
+        JSON_K_OTHERS,        /* last of a table: told of each member that no other field means (`other`) */
 };
 
 struct json_opt_int64 {
@@ -152,6 +153,7 @@ struct json_field {
         uint16_t offset;                 /* offsetof() in the structure decoded into */
         uint16_t size;                   /* of a nested structure */
         const struct json_field *fields; /* of a nested structure */
+        void (*other)(void *out, struct slice quoted_name, struct json_value v); /* JSON_K_OTHERS */
 };
 
 #define JSON_FIELD(type, member, json, kind_) \

@@ -378,36 +378,29 @@ static int decode_field(struct decoder *d, const char **p, const struct json_fie
                 struct json_value v = json_value_at(*p, d->end);
 
                 bracket = f->kind == JSON_K_ARRAY ? '[' : '{';
-                if (f->kind != JSON_K_VALUE) {
-                        if (!null && **p != bracket)
-                                return wrong(d, bracket == '[' ? "array" : "object");
-                        if (null)
-                                v = (struct json_value){ .type = JSON_ABSENT };
-                }
+                if (f->kind != JSON_K_VALUE && !null && **p != bracket)
+                        return wrong(d, bracket == '[' ? "array" : "object");
+                *p += v.text.len;
+                if (v.type == JSON_NULL && f->kind != JSON_K_VALUE)
+                        v = (struct json_value){ .type = JSON_ABSENT };
                 *(struct json_value *) (void *) at = v;
-                skip(d, p);
                 return 0;
         }
+        case JSON_K_OTHERS: /* nothing is called so: decode_object() */
+                break;
         }
         return wrong(d, "known kind");
 }
 
-/* The field that the quoted name means: the exact spelling first, then folding (chapter 03, 1.4, item 5). */
+/* The field that the quoted name means; a table has no two that fold to the same name. */
 static const struct json_field *find_field(struct slice quoted, const struct json_field *fields, size_t n) {
-        size_t len = quoted.len - 2;
-        bool odd = false;
+        struct slice name;
+        bool plain = json_plain_name(quoted, &name);
 
-        for (size_t i = 0; i < n; i++)
-                if (fields[i].name_len == len && memcmp(fields[i].name, quoted.at + 1, len) == 0)
-                        return &fields[i];
-        for (size_t i = 1; i <= len; i++)
-                if (quoted.at[i] == '\\' || (unsigned char) quoted.at[i] >= 0x80)
-                        odd = true;
         for (size_t i = 0; i < n; i++) {
-                struct slice name = slice_make(fields[i].name, fields[i].name_len);
+                struct slice field = slice_make(fields[i].name, fields[i].name_len);
 
-                if (odd ? json_name_folds_to(quoted, name)
-                        : name.len == len && slice_case_eq(name, slice_make(quoted.at + 1, len)))
+                if (plain ? json_plain_same(name, field) : json_name_folds_to(quoted, field))
                         return &fields[i];
         }
         return NULL;
@@ -415,6 +408,7 @@ static const struct json_field *find_field(struct slice quoted, const struct jso
 
 static int decode_object(struct decoder *d, const char **p, const struct json_field *fields, size_t n_fields,
                          char *out) {
+        void (*other)(void *, struct slice, struct json_value) = n_fields ? fields[n_fields - 1].other : NULL;
         int r;
 
         if (**p != '{')
@@ -424,9 +418,12 @@ static int decode_object(struct decoder *d, const char **p, const struct json_fi
         do {
                 struct slice name = take_name(d, p);
                 const struct json_field *f = find_field(name, fields, n_fields);
+                const char *value = *p;
 
                 if (!f) {
                         skip(d, p);
+                        if (other)
+                                other(out, name, json_value_of(value, *p));
                         continue;
                 }
                 r = decode_field(d, p, f, out + f->offset);

@@ -6,15 +6,28 @@
 #include "base/json_text.h"
 #include "base/unicode.h"
 
+/* `p` is at a number or a word. */
+static const char *skip_scalar(const char *p, const char *end) {
+        if (*p == 'f')
+                return p + 5;
+        if (*p == 't' || *p == 'n')
+                return p + 4;
+        while (p < end && *p != ',' && *p != '}' && *p != ']' && !json_is_space(*p))
+                p++;
+        return p;
+}
+
 const char *json_skip_value(const char *p, const char *end) {
         size_t depth = 0;
 
+        if (*p == '"')
+                return json_skip_string(p, end);
+        if (*p != '{' && *p != '[')
+                return skip_scalar(p, end);
         while (p < end) {
                 switch (*p) {
                 case '"':
                         p = json_skip_string(p, end);
-                        if (depth == 0)
-                                return p;
                         break;
                 case '{':
                 case '[':
@@ -27,26 +40,15 @@ const char *json_skip_value(const char *p, const char *end) {
                         if (--depth == 0)
                                 return p;
                         break;
-                case ',':
-                case ':':
-                case ' ':
-                case '\n':
-                case '\r':
-                case '\t':
+                default: /* between values, or in one that is neither string nor container */
                         p++;
-                        break;
-                default: /* a number or a word */
-                        while (p < end && *p != ',' && *p != '}' && *p != ']' && !json_is_space(*p))
-                                p++;
-                        if (depth == 0)
-                                return p;
                 }
         }
         return p;
 }
 
-struct json_value json_value_at(const char *p, const char *end) {
-        struct json_value v = { .text = slice_make(p, (size_t) (json_skip_value(p, end) - p)) };
+struct json_value json_value_of(const char *p, const char *behind) {
+        struct json_value v = { .text = slice_make(p, (size_t) (behind - p)) };
 
         switch (*p) {
         case '{':
@@ -71,6 +73,10 @@ struct json_value json_value_at(const char *p, const char *end) {
                 v.type = JSON_NUMBER;
         }
         return v;
+}
+
+struct json_value json_value_at(const char *p, const char *end) {
+        return json_value_of(p, json_skip_value(p, end));
 }
 
 struct json_value json_root(struct slice text) {
@@ -171,26 +177,15 @@ static size_t decode(struct slice s, char *out) {
         return n;
 }
 
-static bool has_high(struct slice s) {
-        size_t i = 0;
-
-        for (; s.len - i >= 8; i += 8)
-                if (json_load8(s.at + i) & JSON_HIGH)
-                        return true;
-        for (; i < s.len; i++)
-                if ((unsigned char) s.at[i] >= 0x80)
-                        return true;
-        return false;
-}
-
 struct slice json_name(struct slice quoted, struct arena *a) {
-        struct slice s = slice_make(quoted.at + 1, quoted.len - 2);
-        bool escaped, bad;
+        struct slice s;
+        bool bad;
         char *out;
 
-        escaped = slice_find(s, '\\') >= 0;
-        bad = has_high(s) && !unicode_valid(s);
-        if (!escaped && !bad)
+        if (json_plain_name(quoted, &s))
+                return s;
+        bad = !unicode_valid(s);
+        if (!bad && slice_find(s, '\\') < 0)
                 return s;
         /* An escape is never shorter than what it stands for; a bad byte becomes three. */
         out = arena_alloc(a, bad ? s.len * 3 + 1 : s.len + 1);
@@ -203,7 +198,12 @@ struct slice json_string(struct json_value v, struct arena *a) {
 
 static bool name_matches(struct slice quoted, struct slice text, bool fold) {
         const char *p = quoted.at + 1, *end = quoted.at + quoted.len - 1;
+        struct slice name;
 
+        /* Nearly every name is ASCII without escapes. Then another length is another name: no ASCII text folds to a
+         * longer one. */
+        if (json_plain_name(quoted, &name) && json_plain_end(text.at, text.at + text.len) == text.at + text.len)
+                return name.len == text.len && (fold ? slice_case_eq(name, text) : slice_eq(name, text));
         for (size_t i = 0; i < text.len;) {
                 uint32_t cp, want;
                 size_t n;

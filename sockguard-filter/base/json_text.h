@@ -55,6 +55,17 @@ static inline const char *json_plain_end(const char *p, const char *end) {
         return p;
 }
 
+/* The inside of a quoted name when it is ASCII without escapes, as nearly all are: it can be compared as it is. */
+static inline bool json_plain_name(struct slice quoted, struct slice *ret) {
+        *ret = slice_make(quoted.at + 1, quoted.len - 2);
+        return json_plain_end(ret->at, ret->at + ret->len) == ret->at + ret->len;
+}
+
+/* Are two plain names the same but for case? Mostly the length or the first letter says no. */
+static inline bool json_plain_same(struct slice a, struct slice b) {
+        return a.len == b.len && a.len > 0 && ((a.at[0] ^ b.at[0]) & 0xdf) == 0 && slice_case_eq(a, b);
+}
+
 /* `p` is at the opening quote; the result is behind the closing one. */
 static inline const char *json_skip_string(const char *p, const char *end) {
         for (p++;; p++) {
@@ -76,6 +87,9 @@ static inline const char *json_skip_string(const char *p, const char *end) {
 
 /* `p` is at the first byte of a value; the result is behind its last. No recursion, one pass. */
 const char *json_skip_value(const char *p, const char *end);
+
+/* The value from `p` to before `behind`. */
+struct json_value json_value_of(const char *p, const char *behind);
 
 /* The value that starts at `p`. */
 struct json_value json_value_at(const char *p, const char *end);

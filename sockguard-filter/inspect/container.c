@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "inspect/container.h"
 
+#include "base/json_text.h"
 #include "base/unicode.h"
 
 /* POST /containers/create and /containers/{id}/start (chapter 03, sections 2 and 11). */
@@ -101,16 +102,6 @@ static const struct json_field networking_fields[] = {
           .n_fields = INSPECT_ENDPOINT_FIELDS },
 };
 
-static const struct json_field create_fields[] = {
-        JSON_FIELD(struct container_create, image, "Image", JSON_K_STRING),
-        JSON_FIELD(struct container_create, user, "User", JSON_K_STRING),
-        JSON_FIELD(struct container_create, mac, "MacAddress", JSON_K_STRING),
-        JSON_FIELD(struct container_create, labels, "Labels", JSON_K_STRING_MAP),
-        JSON_NESTED(struct container_create, networking, "NetworkingConfig", JSON_K_STRUCT, struct networking_config,
-                    networking_fields),
-        JSON_NESTED(struct container_create, host, "HostConfig", JSON_K_STRUCT, struct host_config, host_fields),
-};
-
 /* ---- members in the wrong place ---- */
 
 /*
@@ -140,39 +131,63 @@ static bool is_host_config_member(struct slice quoted) {
         /* clang-format on */
 #undef M
         };
-        bool plain = slice_find(quoted, '\\') < 0;
+        static uint32_t lengths[32]; /* by the first letter: which lengths occur */
+        const size_t n = sizeof(members) / sizeof(members[0]);
+        struct slice name;
+        bool plain = json_plain_name(quoted, &name);
 
-        for (size_t i = 0; i < quoted.len && plain; i++)
-                plain = (unsigned char) quoted.at[i] < 0x80;
-        for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
-                if ((!plain || quoted.len == members[i].len + 2) && json_name_folds_to(quoted, members[i]))
+        if (!lengths['D' & 31])
+                for (size_t i = 0; i < n; i++)
+                        lengths[members[i].at[0] & 31] |= 1u << members[i].len;
+        if (plain && (name.len == 0 || name.len > 31 || !(lengths[name.at[0] & 31] >> name.len & 1)))
+                return false;
+        for (size_t i = 0; i < n; i++)
+                if (plain ? json_plain_same(name, members[i]) : json_name_folds_to(quoted, members[i]))
                         return true;
         return false;
 }
 
+/* Keeps the first of them. */
+static void note_stray(void *out, struct slice quoted, struct json_value v) {
+        struct container_create *c = out;
+
+        if (c->stray_name.len == 0 && v.type != JSON_NULL && is_host_config_member(quoted)) {
+                c->stray_name = quoted;
+                c->stray = v;
+        }
+}
+
+static const struct json_field create_fields[] = {
+        JSON_FIELD(struct container_create, image, "Image", JSON_K_STRING),
+        JSON_FIELD(struct container_create, user, "User", JSON_K_STRING),
+        JSON_FIELD(struct container_create, mac, "MacAddress", JSON_K_STRING),
+        JSON_FIELD(struct container_create, labels, "Labels", JSON_K_STRING_MAP),
+        JSON_NESTED(struct container_create, networking, "NetworkingConfig", JSON_K_STRUCT, struct networking_config,
+                    networking_fields),
+        JSON_NESTED(struct container_create, host, "HostConfig", JSON_K_STRUCT, struct host_config, host_fields),
+        JSON_FIELD(struct container_create, top_runtime, "Runtime", JSON_K_VALUE),
+        { .kind = JSON_K_OTHERS, .other = note_stray },
+};
+
 static bool check_top_level(const struct inspect_input *in, const struct container_create *c,
                             struct inspect_result *r) {
-        struct json_iter it = json_iter_of(in->json);
-        struct json_value v;
-        struct slice quoted, name;
+        struct slice name = SLICE("Runtime"), value = unicode_trim(json_string(c->top_runtime, in->arena));
+        struct json_value stray = c->top_runtime;
 
-        (void) c;
-        while (json_next(&it, &quoted, &v)) {
-                if (v.type == JSON_NULL || !is_host_config_member(quoted))
-                        continue;
-                name = json_name(quoted, in->arena);
-                /* docker-py writes the runtime here as well as there. */
-                if (unicode_fold_eq(name, SLICE("Runtime")) && v.type == JSON_STRING &&
-                    (inspect_is_blank(json_string(v, in->arena)) ||
-                     inspect_list_has(in, in->options->container_create.allowed_runtimes,
-                                      unicode_trim(json_string(v, in->arena)))))
-                        continue;
-                inspect_deny(in, r, inspect_under(in, "", name),
-                             v.type == JSON_STRING ? json_string(v, in->arena) : v.text, NULL,
-                             "host configuration outside of HostConfig is not allowed");
-                return false;
+        /* docker-py writes the runtime here as well as there. */
+        if (stray.type == JSON_STRING &&
+            (value.len == 0 || inspect_list_has(in, in->options->container_create.allowed_runtimes, value)))
+                stray.type = JSON_ABSENT;
+        if (stray.type <= JSON_NULL && c->stray_name.len) {
+                name = json_name(c->stray_name, in->arena);
+                stray = c->stray;
         }
-        return true;
+        if (stray.type <= JSON_NULL)
+                return true;
+        inspect_deny(in, r, inspect_under(in, "", name),
+                     stray.type == JSON_STRING ? json_string(stray, in->arena) : stray.text, NULL,
+                     "host configuration outside of HostConfig is not allowed");
+        return false;
 }
 
 /* ---- namespaces ---- */

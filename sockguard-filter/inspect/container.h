@@ -64,6 +64,9 @@ struct container_create {
         struct json_string_map labels;
         struct networking_config networking;
         struct host_config host;
+        struct json_value top_runtime; /* "Runtime" beside HostConfig; any type */
+        struct slice stray_name;       /* quoted: the first other member of HostConfig that stands beside it, */
+        struct json_value stray;       /* ... and its value */
 };
 
 /* A check: false with *r filled in when it denies. */

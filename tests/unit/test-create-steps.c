@@ -303,7 +303,9 @@ ROWS(top_level_host_configuration_is_denied_in_any_spelling,
      { CC("allow_all_capabilities: true"), "{'capadd':[]}", "/capadd" }, { NULL, "{'Bind\\u017f':[]}", "/Bind\u017f" },
      { NULL, "{'MEMORY':0}", "/MEMORY" }, { NULL, "{'Cpuset':''}", "/Cpuset" },
      { NULL, "{'Privileged':null,'Binds':null}", "ok" }, { NULL, "{'Runtime':''}", "ok" },
-     { NULL, "{'Runtime':5}", "/Runtime" },
+     { NULL, "{'Runtime':5}", "/Runtime" }, { NULL, "{'Runtime':'','Privileged':true}", "/Privileged" },
+     { NULL, "{'Privileged':false,'Binds':[]}", "/Privileged" }, { NULL, "{'Bind\\u0073':1}", "/Binds" },
+     { NULL, "{'Runtime':null,'runtim\\u0065':'x'}", "" },
      { NULL, "{'Env':[],'Cmd':null,'Healthcheck':{},'Shell':[],'OnBuild':null,'ArgsEscaped':true}", "ok" },
      { NULL, "{'HostConfigs':{},'Privilege':true}", "ok" })
 
