@@ -14,6 +14,7 @@ EXTRA_DIST += tests/fuzz/driver.c tests/fuzz/fuzz.h tests/fuzz/seeds
 
 fuzz_targets = \
 	tests/fuzz/fuzz-archive \
+	tests/fuzz/fuzz-bundle \
 	tests/fuzz/fuzz-chunk \
 	tests/fuzz/fuzz-config \
 	tests/fuzz/fuzz-dockerfile \
@@ -28,6 +29,10 @@ fuzz_targets = \
 	tests/fuzz/fuzz-reference \
 	tests/fuzz/fuzz-target \
 	tests/fuzz/fuzz-tenants
+
+tests_fuzz_fuzz_bundle_SOURCES = tests/fuzz/fuzz-bundle.c $(fuzz_driver)
+tests_fuzz_fuzz_bundle_LDADD = libconfig.a libcore.a $(GNUTLS_LIBS)
+tests_fuzz_fuzz_bundle_LDFLAGS = $(fuzz_ldflags)
 
 tests_fuzz_fuzz_chunk_SOURCES = tests/fuzz/fuzz-chunk.c $(fuzz_driver)
 tests_fuzz_fuzz_chunk_LDADD = libcore.a

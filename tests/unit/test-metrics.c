@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+
 #include "check.h"
 #include "limits/metrics.h"
 #include "telemetry/route.h"
@@ -57,4 +59,33 @@ static void a_key_holds_every_label_and_gives_it_back(void) {
         CHECK(metric_key_pack(&k) != 0);
 }
 
-CHECK_MAIN(CHECK_TEST(a_route_is_made_of_the_engines_words_alone), CHECK_TEST(a_key_holds_every_label_and_gives_it_back))
+static void a_lost_request_counts_once_whatever_its_filter_wrote(void) {
+        struct state_map *m = calloc(1, sizeof(*m));
+        struct state_lease l = { 0 };
+        uint64_t counted = 0, timed = 0;
+
+        CHECK(m);
+        /* All bits set: every number is past its table. */
+        memset(&l, 0xff, sizeof(l));
+        metrics_lost(m, &l, true);
+        memset(&l, 0, sizeof(l));
+        metrics_lost(m, &l, true);
+        metrics_lost(m, &l, false);
+        for (size_t i = 0; i < STATE_COUNTERS; i++) {
+                struct metric_key k = metric_key_unpack(state_get(&m->counters[i].key));
+
+                if (state_get(&m->counters[i].key) == 0)
+                        continue;
+                CHECK(k.decision == METRIC_ERROR && k.status == 0 && k.listener < STATE_LISTENERS && k.profile <= STATE_PROFILES && k.route < STATE_ROUTES);
+                counted += state_get(&m->counters[i].value);
+        }
+        for (size_t i = 0; i < STATE_HISTOGRAMS; i++)
+                for (size_t b = 0; b < STATE_BUCKETS; b++)
+                        timed += state_get(&m->histograms[i].bucket[b]);
+        CHECK_INT(counted, 2);
+        CHECK_INT(timed, 2);
+        CHECK_INT(state_get(&m->h.decisions[METRIC_ERROR]), 3);
+        free(m);
+}
+
+CHECK_MAIN(CHECK_TEST(a_lost_request_counts_once_whatever_its_filter_wrote), CHECK_TEST(a_route_is_made_of_the_engines_words_alone), CHECK_TEST(a_key_holds_every_label_and_gives_it_back))

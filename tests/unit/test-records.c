@@ -262,6 +262,27 @@ static void numbers_are_written_in_their_shortest_form(void) {
         close(fd);
 }
 
+static void a_list_is_an_array_or_one_quoted_value(void) {
+        static const struct slice items[] = { { "a unix:/x", 9 }, { "b\"\n", 3 } };
+        struct log l;
+        int fd = pipe_log(&l);
+
+        log_begin_bare(&l);
+        log_list(&l, "none", items, 0);
+        log_list(&l, "two", items, 2);
+        log_bool(&l, "after", true);
+        CHECK(log_end(&l));
+        CHECK_STR(take(fd), "{\"none\":[],\"two\":[\"a unix:/x\",\"b\\\"\\n\"],\"after\":true}\n");
+        l.text = true;
+        log_begin_bare(&l);
+        log_list(&l, "none", items, 0);
+        log_list(&l, "two", items, 2);
+        CHECK(log_end(&l));
+        CHECK_STR(take(fd), "none=[] two=\"[a unix:/x b\\\"\\n]\"\n");
+        log_close(&l);
+        close(fd);
+}
+
 static void records_never_go_to_the_client(void) {
         int pair[2], saved = dup(STDERR_FILENO);
         struct error e;
@@ -388,6 +409,7 @@ CHECK_MAIN(CHECK_TEST(the_access_record_has_the_fields_in_the_order_of_the_chapt
            CHECK_TEST(a_full_pipe_loses_records_and_says_so_later),
            CHECK_TEST(records_below_the_level_are_not_written),
            CHECK_TEST(numbers_are_written_in_their_shortest_form),
+           CHECK_TEST(a_list_is_an_array_or_one_quoted_value),
            CHECK_TEST(records_never_go_to_the_client),
            CHECK_TEST(a_file_is_appended_to_and_private),
            CHECK_TEST(a_valid_trace_is_continued),

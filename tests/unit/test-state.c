@@ -190,7 +190,30 @@ static void routes_are_interned_and_bounded(void) {
         gone();
 }
 
-CHECK_MAIN(CHECK_TEST(a_filter_attaches_to_what_the_companion_made), CHECK_TEST(there_is_one_companion_a_directory),
+static void a_changed_name_is_put_back_and_a_changed_header_is_noticed(void) {
+        struct state ctl;
+        struct error e;
+        bool adopted;
+        int slot;
+
+        in_fresh_dir();
+        CHECK_INT(state_create(dir, 0600, &ctl, &adopted, &e), 0);
+        slot = state_profile_assign(ctl.map, SLICE("ci"), 1);
+        CHECK(slot > 0);
+        state_set(&ctl.map->profiles[slot].bucket, 77);
+        memcpy(ctl.map->profiles[slot].name, "xx", 2);
+        CHECK_INT(state_profile_slot(ctl.map, SLICE("ci")), 0);
+        state_profile_restore(ctl.map, (uint32_t) slot, SLICE("ci"));
+        CHECK_INT(state_profile_slot(ctl.map, SLICE("ci")), slot);
+        CHECK_INT(state_get(&ctl.map->profiles[slot].bucket), 77);
+        CHECK(state_is_intact(ctl.map));
+        ctl.map->h.size++;
+        CHECK(!state_is_intact(ctl.map));
+        state_detach(&ctl);
+        gone();
+}
+
+CHECK_MAIN(CHECK_TEST(a_changed_name_is_put_back_and_a_changed_header_is_noticed), CHECK_TEST(a_filter_attaches_to_what_the_companion_made), CHECK_TEST(there_is_one_companion_a_directory),
            CHECK_TEST(a_damaged_state_is_never_trusted_and_filters_change_over),
            CHECK_TEST(a_short_or_foreign_file_is_refused_and_replaced), CHECK_TEST(names_keep_their_slots),
            CHECK_TEST(routes_are_interned_and_bounded))
