@@ -28,7 +28,7 @@ service = subprocess.Popen(["podman", *STORE, "system", "service", "--time=0", "
 POLICY = ALLOW_ALL + """
 ownership: {owner: %s, strict: true}
 request_body:
-  libpod_container_create: {allow_systemd_mode: true}
+  libpod_container_create: {allow_systemd_mode: true, allow_secrets: true, allow_pod: true, allow_volumes_from: true}
   image_pull: {allow_all_registries: true}
   network: {allow_endpoint_config: true}
 """
