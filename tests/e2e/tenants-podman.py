@@ -31,6 +31,8 @@ request_body:
   libpod_container_create: {allow_systemd_mode: true, allow_secrets: true, allow_pod: true, allow_volumes_from: true}
   image_pull: {allow_all_registries: true}
   network: {allow_endpoint_config: true}
+  exec: {allow_root_user: true, allowed_commands: [["true"]]}
+  container_archive: {allowed_paths: [/]}
 """
 V = "/v4.0.0/libpod"
 
