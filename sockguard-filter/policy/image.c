@@ -119,7 +119,10 @@ int policy_image_map(int fd, struct policy *ret, struct error *e) {
                 return error_set(e, -EBADMSG, "this is not a policy image; " REMEDY);
         if (st.st_size > (off_t) POLICY_IMAGE_MAX)
                 return error_set(e, -EBADMSG, "the policy image is larger than %u bytes", POLICY_IMAGE_MAX);
-        /* Private and populated: a file that shrinks later must not turn a decision into SIGBUS half-way. */
+        /*
+         * Populated, so that a decision waits for no disk. Images are renamed into place and never changed: whoever cuts one short
+         * all the same ends the processes that have it mapped, and the connection with them.
+         */
         at = mmap(NULL, (size_t) st.st_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
         if (at == MAP_FAILED)
                 return error_errno(e, -errno, "cannot map the policy image");

@@ -378,14 +378,20 @@ int scalar_to_bool(const struct scalar *s, bool *ret) {
         return -EINVAL;
 }
 
+/* Where a number is wanted, null and the empty text are 0, and a boolean is 0 or 1. */
+static bool is_small_number(const struct scalar *s, bool *ret) {
+        *ret = s->type == SCALAR_BOOL && s->boolean;
+        return s->type == SCALAR_NULL || s->type == SCALAR_BOOL || (s->type == SCALAR_STR && s->text.len == 0);
+}
+
 int scalar_to_int(const struct scalar *s, int64_t *ret) {
+        bool one;
+
+        if (is_small_number(s, &one)) {
+                *ret = one;
+                return 0;
+        }
         switch (s->type) {
-        case SCALAR_NULL:
-                *ret = 0;
-                return 0;
-        case SCALAR_BOOL:
-                *ret = s->boolean;
-                return 0;
         case SCALAR_INT:
                 *ret = s->integer;
                 return 0;
@@ -397,25 +403,20 @@ int scalar_to_int(const struct scalar *s, int64_t *ret) {
                 *ret = (int64_t) s->real;
                 return 0;
         case SCALAR_STR:
-                if (s->text.len == 0) {
-                        *ret = 0;
-                        return 0;
-                }
                 return integer_parse(s->text, false, ret);
-        case SCALAR_DATE:
-                break;
+        default:
+                return -EINVAL;
         }
-        return -EINVAL;
 }
 
 int scalar_to_float(const struct scalar *s, double *ret) {
+        bool one;
+
+        if (is_small_number(s, &one)) {
+                *ret = one;
+                return 0;
+        }
         switch (s->type) {
-        case SCALAR_NULL:
-                *ret = 0;
-                return 0;
-        case SCALAR_BOOL:
-                *ret = s->boolean;
-                return 0;
         case SCALAR_INT:
                 *ret = (double) s->integer;
                 return 0;
@@ -426,15 +427,10 @@ int scalar_to_float(const struct scalar *s, double *ret) {
                 *ret = s->real;
                 return 0;
         case SCALAR_STR:
-                if (s->text.len == 0) {
-                        *ret = 0;
-                        return 0;
-                }
                 return slice_find(s->text, '_') >= 0 ? -EINVAL : parse_decimal(s->text, ret);
-        case SCALAR_DATE:
-                break;
+        default:
+                return -EINVAL;
         }
-        return -EINVAL;
 }
 
 int duration_parse(struct slice text, int64_t *ret_ns) {
