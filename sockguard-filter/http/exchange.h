@@ -216,6 +216,7 @@ struct exchange {
         bool normalized_computed;        /* some stage looked at the normalised path: it is logged */
         struct resource_record resource;
         struct mutation_record mutation;
+        uint32_t kube_documents; /* YAML documents of a Kubernetes body that passed unread; 0: none */
         enum reason_code throttle_would_deny;
         bool holds_global, holds_profile; /* what limits_release() has to give back */
         uint64_t turn;                   /* ... and limits_take_turn(); 0: none */

@@ -383,6 +383,7 @@ enum stage_result stage_inspect(struct exchange *x) {
                 return refuse(x, &r);
         if (r.unverified.len && x->ops->log_unverified)
                 x->ops->log_unverified(x, r.unverified, SLICE("signatures cannot be verified yet"));
+        x->kube_documents = r.documents;
         x->used_images = r.images;
         x->n_used_images = r.n_images;
         if (r.has_new_body)

@@ -55,6 +55,7 @@ struct inspect_result {
         struct slice
                 *images; /* that a build uses, at most INSPECT_IMAGES_MAX: the ownership stage asks whose they are */
         size_t n_images;
+        uint32_t documents;       /* of Kubernetes YAML that passes unread: for the log */
         struct slice unverified; /* INSPECT_PASS: an image that image_trust in mode warn lets pass */
 };
 

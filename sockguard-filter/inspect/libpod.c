@@ -285,13 +285,34 @@ static void precheck_container(const struct inspect_input *in, struct inspect_re
         (void) inspect_trust_ready(in, r, &in->options->libpod_container_create.image_trust, "/image", KEY("image_trust.mode"));
 }
 
+/* Documents of a YAML stream: what stands between lines of "---", when it is more than blanks and comments. */
+static uint32_t count_documents(struct slice text) {
+        bool open = false;
+        uint32_t n = 0;
+
+        while (text.len > 0) {
+                struct slice line;
+
+                slice_cut(text, '\n', &line, &text);
+                if (slice_starts(line, SLICE("---"))) {
+                        open = false;
+                        line = slice_from(line, 3);
+                }
+                line = unicode_trim(line);
+                if (line.len == 0 || line.at[0] == '#' || open)
+                        continue;
+                open = true;
+                n++;
+        }
+        return n;
+}
+
 /*
  * Kubernetes YAML is never parsed: a policy that lets it through has accepted that (chapter 04, 13.1). It is read all the same,
- * so that it is bounded.
+ * so that it is bounded, and its documents are counted for the log.
  */
 static void inspect_kube(const struct inspect_input *in, struct inspect_result *r) {
-        (void) in;
-        (void) r;
+        r->documents = count_documents(in->body);
 }
 
 const struct inspector inspect_libpod_rows[] = {

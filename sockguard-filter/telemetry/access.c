@@ -148,6 +148,8 @@ void access_record(struct log *l, const struct exchange *x) {
                 log_u64(l, "bytes", x->response_bytes);
                 log_str(l, "client", client_text(x->peer));
                 put_mutation(l, x);
+                if (x->kube_documents)
+                        log_int(l, "kube_documents", x->kube_documents);
                 if (x->throttle_would_deny != REASON_NONE)
                         log_str(l, "throttle_would_deny", reason_name(x->throttle_would_deny));
                 if (x->aborted)

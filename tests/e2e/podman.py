@@ -94,6 +94,17 @@ def the_client():
     refused("build with RUN", "build", "-t", "i2", context)
 
 
+KUBE = "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: kube1}\n---\napiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: kube2}\n"
+
+
+def kubernetes():
+    works("play kube", "play", "kube", "-", text=KUBE)
+    log = guard.wait_log(kube_documents=2)
+    check("the log counts the documents that nobody read", log and log[-1]["decision"] == "allow", guard.log()[-1:])
+    r = api(guard.sock, "POST", "/play/kube", b"#" * (1024 * 1024 + 1), [("Content-Type", "application/yaml")])
+    check("held: Kubernetes YAML over 1 MiB", r and r.status == 413, r and r.body)
+
+
 def spec(**members):
     return dict({"image": "localhost/busybox:latest", "command": ["true"], "systemd": "false", "netns": {"nsmode": "none"}}, **members)
 
@@ -183,6 +194,7 @@ try:
         the_api()
         builds()
         hidden_dockerfiles()
+        kubernetes()
 finally:
     finish()
 done()

@@ -279,6 +279,20 @@ static void podman_containers_stay_off_the_host(void) {
         fake_done(&f);
 }
 
+static void kubernetes_documents_are_counted(void) {
+        static const struct {
+                const char *body;
+                uint32_t want;
+        } rows[] = {
+                { "", 0 }, { "kind: Pod\n", 1 }, { "---\nkind: Pod\n---\n# nothing\n\n--- {kind: Pod}\n", 2 }, { "a: |\n  ---\nb: c", 1 }, { "{\"kind\":\"Pod\"}", 1 },
+        };
+
+        fake_init(&f);
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+                CHECK_INT(bodies_judge(&f, "POST /libpod/play/kube", NULL, slice_of(rows[i].body), (struct slice) { 0 }, NULL).documents, rows[i].want);
+        fake_done(&f);
+}
+
 static void podman_pods_are_no_way_around(void) {
         fake_init(&f);
         PASSES(POD, "{\"name\":\"p\",\"shared_namespaces\":[\"ipc\",\"net\",\"uts\"]}");
@@ -328,5 +342,5 @@ CHECK_MAIN(CHECK_TEST(volumes_get_no_driver_and_no_options), CHECK_TEST(networks
            CHECK_TEST(secrets_keep_to_the_builtin_drivers), CHECK_TEST(services_are_judged_like_containers),
            CHECK_TEST(a_rollback_is_judged_by_the_specification_that_comes_back), CHECK_TEST(the_swarm_keeps_its_authority),
            CHECK_TEST(nodes_keep_role_name_and_labels), CHECK_TEST(plugins_get_no_privileges),
-           CHECK_TEST(podman_containers_stay_off_the_host), CHECK_TEST(podman_pods_are_no_way_around),
+           CHECK_TEST(podman_containers_stay_off_the_host), CHECK_TEST(kubernetes_documents_are_counted), CHECK_TEST(podman_pods_are_no_way_around),
            CHECK_TEST(podman_pulls_and_networks_are_judged_like_dockers))
