@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/unicode.h"
 #include "ctl/companion.h"
+#include "policy/scalar.h"
 #include "trust/bundle.h"
 
 /*
@@ -16,6 +18,7 @@
  */
 
 #define KEYS_MAX 64u
+#define VERIFY_TIMEOUT_NS (10 * NSEC_PER_SEC)
 
 bool signed_wanted(const struct companion *c, const struct config *alone, const struct config *overlaid) {
         return c->signed_only || c->trust_file || (alone && config_root(alone)->policy_bundle.enabled) ||
@@ -93,6 +96,14 @@ static int keys_of(const struct companion *c, struct config *from, struct slice 
                                       c->trust_file ? c->trust_file : "");
 }
 
+/* Reading and verifying may take so long: a signature on a file system that does not answer in time is none. */
+static uint64_t timeout_of(struct config *from) {
+        struct slice text = unicode_trim(policy_str(config_policy(from), config_root(from)->policy_bundle.verify_timeout));
+        int64_t ns;
+
+        return text.len && duration_parse(text, &ns) == 0 && ns > 0 ? (uint64_t) ns : VERIFY_TIMEOUT_NS;
+}
+
 int signed_verify(const struct companion *c, struct slice text, struct config *candidate, struct config *running, struct signed_by *ret, struct error *e) {
         struct slice named = policy_str(config_policy(candidate), config_root(candidate)->policy_bundle.signature_path), keys[KEYS_MAX];
         uint64_t started = now_ns();
@@ -119,6 +130,8 @@ int signed_verify(const struct companion *c, struct slice text, struct config *c
                 return error_prefix(e, r, "%s", ret->path);
         memcpy(ret->digest, v.digest, sizeof(ret->digest));
         memcpy(ret->signer, v.signer, sizeof(ret->signer));
+        if (now_ns() - started > timeout_of(running ? running : candidate))
+                return error_set(e, -ETIMEDOUT, "%s: verification took longer than policy_bundle.verify_timeout", ret->path);
         ret->elapsed_ms = (uint32_t) ((now_ns() - started) / NSEC_PER_MSEC);
         ret->on = 1;
         return 0;

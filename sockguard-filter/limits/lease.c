@@ -152,12 +152,15 @@ int lease_take(struct state *s) {
                 return 0;
         if (!m)
                 return -ENOSPC;
-        /* First the slots that look free, lowest first so that scans stay short; then those whose owner may have died. */
-        for (int pass = 0; pass < 2; pass++)
+        /*
+         * First the slots that look free, lowest first so that scans stay short; then those whose owner may have died between two
+         * requests; last those in which a request died, of which the companion has yet to speak.
+         */
+        for (int pass = 0; pass < 3; pass++)
                 for (uint32_t i = 0; i < STATE_LEASES; i++) {
                         struct state_lease *l = &m->leases[i];
 
-                        if ((state_get(&l->owner) == 0) != (pass == 0))
+                        if ((state_get(&l->owner) == 0 ? 0 : state_get(&l->active_ms) == 0 ? 1 : 2) != pass)
                                 continue;
                         if (lock_slot(s->lock_fd, i, F_WRLCK) < 0)
                                 continue;

@@ -152,6 +152,9 @@ def test_signatures(up):
         for name, sig in taken.items():
             said = start(c, text, sig)
             check("taken: " + name, said is None, said)
+        hasty = text.replace(b"  allowed_signing_keys", b"  verify_timeout: 1ns\n  allowed_signing_keys")
+        said = start(c, hasty, bundle(hasty, sign("p256", hasty)))
+        check("verification has its time and no more", said is not None and "verify_timeout" in said, said)
         os.unlink(c.dir + "/sig.json")
         r = subprocess.run([CTL, "run", "--config", c.config, "--runtime-dir", c.run], env=sg.env(), capture_output=True, text=True, timeout=20)
         check("no signature is an error that names it", r.returncode == 1 and "sig.json" in r.stderr, r.stderr)
