@@ -39,6 +39,7 @@ struct response_filter {
         bool list;                    /* shape of the answer */
         bool only_null;               /* a list that began with n: it must be null */
         enum list_state state;
+        bool null_element;            /* what LIST_INSIDE is within must be null */
         struct json_scan scan;        /* where the element's end is looked for */
         struct strbuf value;          /* the part of an element, or of the object, that is there */
         uint64_t blank;               /* bytes seen since the last element */
@@ -254,7 +255,7 @@ static int feed_list(struct response_filter *f, struct slice in) {
                 int r;
 
                 if (f->state == LIST_INSIDE) {
-                        if (f->scan.depth == 0) { /* the rest of `null` */
+                        if (f->null_element) {
                                 size_t want = 4 - f->value.len;
 
                                 i = in.len - i < want ? in.len : i + want;
@@ -322,16 +323,9 @@ static int feed_list(struct response_filter *f, struct slice in) {
                         if (c != '{' && c != 'n')
                                 return reject_unreadable(f, "an element of the daemon's list is not an object");
                         f->state = LIST_INSIDE;
+                        f->null_element = c == 'n';
                         f->scan = (struct json_scan) { 0 };
                         f->blank = 0;
-                        if (c == '{') {
-                                i = json_scan(&f->scan, in, i, &ended);
-                                r = collect(f, in, start, i, ended);
-                                if (r < 0)
-                                        return r;
-                                if (ended)
-                                        f->state = LIST_NEXT;
-                        }
                         break;
                 case LIST_END:
                         /* Data behind the list never reaches the client. A list that is to be thinned out is refused for it. */
