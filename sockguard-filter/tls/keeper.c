@@ -73,7 +73,7 @@ static void renew(struct terminator *t, struct slice listener, struct watch *w) 
         fresh.hints = t->server.hints;
         tls_server_unload(&t->server);
         t->server = fresh;
-        warm_learn(&t->warm);
+        pages_learn(&t->pages);
         let_the_waiting_go();
         report_event(&t->report, LEVEL_INFO, "TLS files renewed", SLICE(""));
 }
@@ -97,7 +97,7 @@ int keeper_run(struct terminator *t, struct slice listener, int listening, int c
         struct error e = {};
 
         t->server.hints = hints_new();
-        warm_learn(&t->warm);
+        pages_learn(&t->pages);
         if (sandbox_drop(true, &e) < 0) {
                 report_event(&t->report, LEVEL_ERROR, "the keeper of the key cannot give up its privileges", slice_of(e.text));
                 return EXIT_FAILURE;

@@ -17,7 +17,7 @@ bin_sockguard_tls_SOURCES = \
 	sockguard-filter/tls/sandbox.c sockguard-filter/tls/sandbox.h \
 	sockguard-filter/tls/server.c sockguard-filter/tls/server.h \
 	sockguard-filter/tls/terminator.c sockguard-filter/tls/terminator.h \
-	sockguard-filter/tls/warm.c sockguard-filter/tls/warm.h
+	sockguard-filter/tls/pages.c sockguard-filter/tls/pages.h
 bin_sockguard_tls_CPPFLAGS = $(AM_CPPFLAGS) $(GNUTLS_CFLAGS)
 bin_sockguard_tls_LDADD = libcore.a $(GNUTLS_LIBS)
 EXTRA_DIST += tests/e2e/tls.py

@@ -123,7 +123,7 @@ int terminator_run(struct terminator *t, int fd, bool listening, int channel) {
                 return give_up(t, "the sandbox cannot be closed", &e);
         if (tls_server_prepare(&t->server, &stream) < 0)
                 return give_up(t, "no memory for a session", NULL);
-        warm_up(&t->warm);
+        pages_take(&t->pages);
 
         if (listening) {
                 int connection = -1;

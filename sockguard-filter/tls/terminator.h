@@ -4,14 +4,14 @@
 
 #include "tls/report.h"
 #include "tls/server.h"
-#include "tls/warm.h"
+#include "tls/pages.h"
 
 /* The process that holds the key and talks TLS to one client. Everything that it reads, it reads before the sandbox. */
 struct terminator {
         struct policy policy;
         struct tls_server server;
         struct report report;
-        struct warm warm; /* of a pool; else empty */
+        struct pages pages; /* of a pool; else empty */
 };
 
 /*

@@ -4,7 +4,7 @@
 #include <sys/mman.h>
 
 #include "base/slice.h"
-#include "tls/warm.h"
+#include "tls/pages.h"
 
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22 /* asm-generic/mman-common.h of Linux 5.14 */
@@ -15,7 +15,7 @@
 #define WRITE_MOST (512u << 10) /* larger anonymous mappings are buffers, of which a handshake needs little */
 
 /* "from-to perms offset device inode  path" (proc_pid_maps(5)). False: not worth populating. */
-static bool worth_it(const char *line, struct warm *w) {
+static bool worth_it(const char *line, struct pages *w) {
         unsigned long from, to;
         char perms[5], path[256] = "";
 
@@ -29,20 +29,20 @@ static bool worth_it(const char *line, struct warm *w) {
         return to - from <= (perms[1] == 'w' ? WRITE_MOST : READ_MOST);
 }
 
-void warm_learn(struct warm *ret) {
+void pages_learn(struct pages *ret) {
         FILE *f = fopen("/proc/self/maps", "re");
         char line[512];
 
         ret->n = 0;
         if (!f)
                 return;
-        while (ret->n < WARM_MOST && fgets(line, sizeof(line), f))
+        while (ret->n < PAGES_MOST && fgets(line, sizeof(line), f))
                 if (worth_it(line, ret))
                         ret->n++;
         fclose(f);
 }
 
-void warm_up(const struct warm *w) {
+void pages_take(const struct pages *w) {
         for (size_t i = 0; i < w->n; i++)
                 (void) madvise(w->mappings[i].at, w->mappings[i].size, w->mappings[i].write ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
 }

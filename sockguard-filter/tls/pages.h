@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef SOCKGUARD_TLS_WARM_H
-#define SOCKGUARD_TLS_WARM_H
+#ifndef SOCKGUARD_TLS_PAGES_H
+#define SOCKGUARD_TLS_PAGES_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -10,21 +10,21 @@
  * library that it runs is mapped at the first call: some 130 faults in a handshake, while the client waits. Here they are taken before
  * there is a client. Where the kernel cannot (before Linux 5.14) nothing happens.
  */
-#define WARM_MOST 96u /* mappings; the program and a dozen libraries have about 80 */
+#define PAGES_MOST 96u /* mappings; the program and a dozen libraries have about 80 */
 
-struct warm {
+struct pages {
         size_t n;
         struct {
                 void *at;
                 size_t size;
                 bool write;
-        } mappings[WARM_MOST];
+        } mappings[PAGES_MOST];
 };
 
 /* Reads /proc/self/maps: before the sandbox, in the process that will be forked. */
-void warm_learn(struct warm *ret);
+void pages_learn(struct pages *ret);
 
 /* In a child of it. */
-void warm_up(const struct warm *w);
+void pages_take(const struct pages *w);
 
 #endif
