@@ -11,38 +11,53 @@
 
 /* ---- the fingerprint ---- */
 
-static void sum(gnutls_hash_hd_t h, const void *at, size_t n) {
-        if (n)
-                gnutls_hash(h, at, n);
+/* Values are small and many: they are handed over by the block. */
+struct sum {
+        gnutls_hash_hd_t hash;
+        size_t n;
+        unsigned char block[4096];
+};
+
+static void sum(struct sum *h, const void *at, size_t n) {
+        if (n > sizeof(h->block) - h->n) {
+                gnutls_hash(h->hash, h->block, h->n);
+                h->n = 0;
+        }
+        if (n > sizeof(h->block)) {
+                gnutls_hash(h->hash, at, n);
+        } else if (n) {
+                memcpy(h->block + h->n, at, n);
+                h->n += n;
+        }
 }
 
-static void sum_number(gnutls_hash_hd_t h, uint64_t v) {
+static void sum_number(struct sum *h, uint64_t v) {
         sum(h, &v, sizeof(v));
 }
 
 /* Length first, so that no two sequences of texts read alike. */
-static void sum_text(gnutls_hash_hd_t h, const struct config *c, struct pstr s) {
+static void sum_text(struct sum *h, const struct config *c, struct pstr s) {
         sum_number(h, s.len);
         sum(h, text_of(c, s).at, s.len);
 }
 
-static void sum_block(gnutls_hash_hd_t h, const struct config *c, const struct opt_block *block, const unsigned char *base);
+static void sum_block(struct sum *h, const struct config *c, const struct opt_block *block, const unsigned char *base);
 
-static void sum_strs(gnutls_hash_hd_t h, const struct config *c, struct plist list) {
+static void sum_strs(struct sum *h, const struct config *c, struct plist list) {
         sum_number(h, list.n);
         for (uint32_t i = 0; i < list.n; i++)
                 sum_text(h, c, list_of(c, list, struct pstr)[i]);
 }
 
-static void sum_row(gnutls_hash_hd_t h, const struct config *c, const struct opt_row *row, const unsigned char *field) {
+static void sum_row(struct sum *h, const struct config *c, const struct opt_row *row, const unsigned char *field) {
         const struct plist *list = (const struct plist *) field;
 
-        sum(h, row->key, strlen(row->key) + 1);
+        /* The walk is the same for all configurations, and every value tells where it ends: names need not be summed. */
         switch (row->kind) {
         case OPT_K_STR:
                 return sum_text(h, c, *(const struct pstr *) field);
         case OPT_K_BOOL:
-                return sum_number(h, *(const bool *) field);
+                return sum(h, field, sizeof(bool));
         case OPT_K_INT:
         case OPT_K_FLOAT:
                 return sum(h, field, 8);
@@ -78,20 +93,21 @@ static void sum_row(gnutls_hash_hd_t h, const struct config *c, const struct opt
         }
 }
 
-static void sum_block(gnutls_hash_hd_t h, const struct config *c, const struct opt_block *block, const unsigned char *base) {
+static void sum_block(struct sum *h, const struct config *c, const struct opt_block *block, const unsigned char *base) {
         for (uint32_t i = 0; i < block->n_rows; i++)
                 sum_row(h, c, block->rows + i, base + block->rows[i].offset);
 }
 
 void config_sha256(struct config *c, uint8_t ret[32]) {
-        gnutls_hash_hd_t h;
+        struct sum h = { .n = 0 };
 
         memset(ret, 0, 32);
-        if (gnutls_hash_init(&h, GNUTLS_DIG_SHA256) < 0)
+        if (gnutls_hash_init(&h.hash, GNUTLS_DIG_SHA256) < 0)
                 return; /* only without memory or in a broken FIPS mode; a zero sum equals no other's */
-        sum_block(h, c, &opt_block_root, (const unsigned char *) c->root);
-        sum(h, &c->compat_active, sizeof(c->compat_active));
-        gnutls_hash_deinit(h, ret);
+        sum_block(&h, c, &opt_block_root, (const unsigned char *) c->root);
+        sum(&h, &c->compat_active, sizeof(c->compat_active));
+        gnutls_hash(h.hash, h.block, h.n);
+        gnutls_hash_deinit(h.hash, ret);
 }
 
 /* ---- the immutable-field gate ---- */

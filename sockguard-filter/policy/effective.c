@@ -126,7 +126,7 @@ static const struct {
 
 static void shape_block(struct config *c, const struct opt_block *block, unsigned char *base) {
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-                if (strcmp(rows[i].block, block->name) == 0)
+                if (rows[i].block[0] == block->name[0] && strcmp(rows[i].block, block->name) == 0)
                         shape_list(c, (struct plist *) (base + rows[i].offset), rows[i].shape);
         for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
                 if (strcmp(words[i].block, block->name) == 0)

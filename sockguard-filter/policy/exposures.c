@@ -96,17 +96,31 @@ static bool beginnings_agree(struct slice a, struct slice b) {
                slice_starts(slice_from(b, n), SLICE("/**"));
 }
 
+/* The same from the end, up to the last stars. */
+static bool endings_agree(struct slice a, struct slice b) {
+        size_t n = 0;
+
+        while (n < a.len && n < b.len && a.at[a.len - 1 - n] == b.at[b.len - 1 - n] && a.at[a.len - 1 - n] != '*')
+                n++;
+        return n == a.len || n == b.len || a.at[a.len - 1 - n] == '*' || b.at[b.len - 1 - n] == '*';
+}
+
 /* Is there a path that both patterns match? Walks the pairs of states; at most length x length of them. */
 static bool patterns_meet(struct slice a, struct slice b) {
         size_t width = b.len + 1, n = (a.len + 1) * width, todo = 0;
-        size_t *stack = calloc(n, sizeof(*stack));
-        bool *seen = calloc(n, sizeof(*seen)), met = false;
+        uint32_t few[1024], *stack = few;
+        bool seen_few[1024], *seen = seen_few, met = false;
 
+        if (n > 1024) {
+                stack = malloc(n * sizeof(*stack));
+                seen = malloc(n);
+        }
         if (!stack || !seen) {
                 free(stack);
                 free(seen);
                 return true; /* out of memory: a warning too many */
         }
+        memset(seen, 0, n);
         seen[0] = true;
         stack[todo++] = 0;
         while (todo > 0 && !met) {
@@ -138,11 +152,13 @@ static bool patterns_meet(struct slice a, struct slice b) {
                 for (size_t k = 0; k < n_to; k++)
                         if (!seen[to[k]]) {
                                 seen[to[k]] = true;
-                                stack[todo++] = to[k];
+                                stack[todo++] = (uint32_t) to[k];
                         }
         }
-        free(stack);
-        free(seen);
+        if (n > 1024) {
+                free(stack);
+                free(seen);
+        }
         return met;
 }
 
@@ -208,7 +224,8 @@ void warn_exposures(struct config *c, struct plist rules, const struct opt_reque
                                 continue;
                         if (!compiled[i].allow) {
                                 shut[f] = covers(path, family->pattern);
-                        } else if (beginnings_agree(path, slice_of(family->pattern)) && patterns_meet(path, slice_of(family->pattern))) {
+                        } else if (beginnings_agree(path, slice_of(family->pattern)) &&
+                                   endings_agree(path, slice_of(family->pattern)) && patterns_meet(path, slice_of(family->pattern))) {
                                 warn(c, &written[i].match.path, "lets some of %s %s through: %s", family->name, family->pattern,
                                      consequences[family->danger]);
                                 warned++;
