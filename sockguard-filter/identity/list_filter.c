@@ -75,13 +75,14 @@ static int read_filter(struct slice text, struct arena *a, struct filter *ret) {
         struct slice name;
         int r;
 
-        *ret = (struct filter) { 0 };
+        *ret = (struct filter){ 0 };
         if (text.len == 0) {
                 ret->at = arena_new_array(a, struct entries, 1);
                 return 0;
         }
         if (text.len > LIST_FILTER_MAX ||
-            json_validate(text, JSON_ALLOW_NUL | JSON_ALLOW_BAD_UTF8 | JSON_ALLOW_DUPLICATES, JSON_DEPTH_MAX, a, NULL) < 0)
+            json_validate(text, JSON_ALLOW_NUL | JSON_ALLOW_BAD_UTF8 | JSON_ALLOW_DUPLICATES, JSON_DEPTH_MAX, a, NULL) <
+                    0)
                 return -EBADMSG;
         root = json_root(text);
         if (root.type != JSON_OBJECT && root.type != JSON_NULL)
@@ -142,7 +143,8 @@ static struct slice selector_text(const struct label_selector *s, struct arena *
 }
 
 /* Is the entry about the label of a selector, without being that selector? */
-static bool contradicts(struct slice entry, const struct label_selector *selectors, const struct slice *texts, size_t n) {
+static bool contradicts(struct slice entry, const struct label_selector *selectors, const struct slice *texts,
+                        size_t n) {
         struct slice key, value;
         bool about = false;
 
@@ -155,7 +157,8 @@ static bool contradicts(struct slice entry, const struct label_selector *selecto
         return about;
 }
 
-int list_filter_narrow(struct exchange *x, struct slice key, const struct label_selector *selectors, size_t n, bool anew) {
+int list_filter_narrow(struct exchange *x, struct slice key, const struct label_selector *selectors, size_t n,
+                       bool anew) {
         struct slice *texts = arena_new_array(x->arena, struct slice, n), *merged, text = SLICE(""), written;
         struct http_query *query = exchange_query(x);
         struct entries *labels;
@@ -173,7 +176,7 @@ int list_filter_narrow(struct exchange *x, struct slice key, const struct label_
         labels = find(&filter, key);
         if (!labels) {
                 labels = &filter.at[filter.n++];
-                *labels = (struct entries) { .key = key };
+                *labels = (struct entries){ .key = key };
         }
         for (size_t i = 0; i < n; i++)
                 texts[i] = selector_text(&selectors[i], x->arena);

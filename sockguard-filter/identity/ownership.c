@@ -10,8 +10,8 @@
 #include "identity/references.h"
 
 /*
- * Several tenants, one daemon (chapter 05, part 2): what a tenant makes carries its label, lists show only that, and nothing
- * else can be named, neither in a path nor in a parameter nor in a body.
+ * Several tenants, one daemon (chapter 05, part 2): what a tenant makes carries its label, lists show only that, and
+ * nothing else can be named, neither in a path nor in a parameter nor in a body.
  */
 
 struct ownership {
@@ -22,10 +22,30 @@ struct ownership {
 
 /* Lists, prunes and events whose `filters` parameter the engine obeys. */
 static const char *const filtered[] = {
-        "/events", "/containers/json", "/containers/prune", "/images/json", "/images/prune", "/networks", "/networks/prune",
-        "/volumes", "/volumes/prune", "/services", "/tasks", "/secrets", "/configs", "/nodes",
-        "/libpod/containers/json", "/libpod/pods/json", "/libpod/networks/json", "/libpod/volumes/json", "/libpod/secrets/json",
-        "/libpod/images/json", "/libpod/events", "/libpod/containers/prune", "/libpod/networks/prune", "/libpod/volumes/prune",
+        "/events",
+        "/containers/json",
+        "/containers/prune",
+        "/images/json",
+        "/images/prune",
+        "/networks",
+        "/networks/prune",
+        "/volumes",
+        "/volumes/prune",
+        "/services",
+        "/tasks",
+        "/secrets",
+        "/configs",
+        "/nodes",
+        "/libpod/containers/json",
+        "/libpod/pods/json",
+        "/libpod/networks/json",
+        "/libpod/volumes/json",
+        "/libpod/secrets/json",
+        "/libpod/images/json",
+        "/libpod/events",
+        "/libpod/containers/prune",
+        "/libpod/networks/prune",
+        "/libpod/volumes/prune",
         "/libpod/images/prune",
 };
 
@@ -91,13 +111,14 @@ static enum stage_result invalid(struct exchange *x, const char *why) {
 }
 
 static enum stage_result lookup_failed(struct exchange *x, enum resource_kind kind) {
-        return exchange_deny(x, REASON_owner_policy_lookup_failed, 502, ANSWER_MESSAGE, "unable to inspect the %s%s for the owner policy",
-                             libpod_word(x), resource_kind_name(kind));
+        return exchange_deny(x, REASON_owner_policy_lookup_failed, 502, ANSWER_MESSAGE,
+                             "unable to inspect the %s%s for the owner policy", libpod_word(x),
+                             resource_kind_name(kind));
 }
 
 /*
- * The log says whose it is and what; the client, unless verbosity was asked for, learns only that it may not: an answer that
- * repeats the name of a foreign resource confirms it.
+ * The log says whose it is and what; the client, unless verbosity was asked for, learns only that it may not: an answer
+ * that repeats the name of a foreign resource confirms it.
  */
 static enum stage_result denied(struct exchange *x, const char *what, struct slice id) {
         bool verbose = x->policy->compiled->deny_verbose && x->scope == POLICY_SCOPE_ROOT;
@@ -105,11 +126,13 @@ static enum stage_result denied(struct exchange *x, const char *what, struct sli
         x->verdict.value = slice_upto(id, 128);
         x->verdict.body = SLICE("{\"message\":\"access to a resource of another owner is not allowed\"}\n");
         return exchange_deny(x, REASON_owner_policy_denied_access, 403, verbose ? ANSWER_MESSAGE : ANSWER_JSON,
-                             "%s%s %.*s does not belong to this owner", libpod_word(x), what, SLICE_ARG(slice_upto(id, 256)));
+                             "%s%s %.*s does not belong to this owner", libpod_word(x), what,
+                             SLICE_ARG(slice_upto(id, 256)));
 }
 
 /* 1 ours, 0 not ours, -EIO. */
-static int judge_labels(struct exchange *x, const struct ownership *o, enum resource_kind kind, struct json_value root, bool unowned_ok) {
+static int judge_labels(struct exchange *x, const struct ownership *o, enum resource_kind kind, struct json_value root,
+                        bool unowned_ok) {
         struct json_value labels;
         struct slice value;
 
@@ -140,7 +163,8 @@ static int check_repository(struct exchange *x, const struct ownership *o, struc
 }
 
 /* 1 ours, 0 not ours, -ENOENT, -EIO. */
-static int check(struct exchange *x, const struct ownership *o, enum resource_kind kind, struct slice id, bool unowned_ok) {
+static int check(struct exchange *x, const struct ownership *o, enum resource_kind kind, struct slice id,
+                 bool unowned_ok) {
         struct json_value root;
         int r;
 
@@ -162,7 +186,8 @@ static bool trigger_takes_from(struct slice text, struct arena *a) {
         return memmem(bare, n, word, strlen(word)) != NULL;
 }
 
-/* An image that a build uses: what it triggers runs in the build, and could take from images that nobody checked. As check(). */
+/* An image that a build uses: what it triggers runs in the build, and could take from images that nobody checked. As
+ * check(). */
 static int check_base(struct exchange *x, const struct ownership *o, struct slice id, bool unowned_ok) {
         struct json_value root, triggers, each;
         struct json_iter it;
@@ -184,13 +209,15 @@ static int check_base(struct exchange *x, const struct ownership *o, struct slic
 
 /* Builds that fetch their images anew use others than those that were checked. */
 static bool pulls_anew(const struct http_query *q, struct arena *a) {
-        static const struct slice harmless[] = { { "", 0 }, { "0", 1 }, { "no", 2 }, { "false", 5 }, { "none", 4 }, { "never", 5 }, { "missing", 7 } };
+        static const struct slice harmless[] = { { "", 0 },     { "0", 1 },     { "no", 2 },     { "false", 5 },
+                                                 { "none", 4 }, { "never", 5 }, { "missing", 7 } };
 
         for (size_t i = 0; i < q->n; i++) {
                 struct slice value = unicode_lower(a, unicode_trim(q->at[i].value));
                 bool ok = false;
 
-                if (!unicode_fold_eq(q->at[i].name, SLICE("pull")) && !unicode_fold_eq(q->at[i].name, SLICE("pullpolicy")))
+                if (!unicode_fold_eq(q->at[i].name, SLICE("pull")) &&
+                    !unicode_fold_eq(q->at[i].name, SLICE("pullpolicy")))
                         continue;
                 for (size_t j = 0; j < sizeof(harmless) / sizeof(harmless[0]); j++)
                         ok = ok || slice_eq(value, harmless[j]);
@@ -262,7 +289,8 @@ static int keep_image_label(struct exchange *x, const struct ownership *o, const
         struct slice path = x->target.normalized, from, text;
         bool commit = slice_eq(path, SLICE("/commit")) || slice_eq(path, SLICE("/libpod/commit"));
         bool import = slice_eq(path, SLICE("/libpod/images/import")) ||
-                      (slice_eq(path, SLICE("/images/create")) && http_query_get(exchange_query(x), SLICE("fromSrc"), &from) && from.len > 0);
+                      (slice_eq(path, SLICE("/images/create")) &&
+                       http_query_get(exchange_query(x), SLICE("fromSrc"), &from) && from.len > 0);
         bool changed;
         int r;
 
@@ -275,7 +303,8 @@ static int keep_image_label(struct exchange *x, const struct ownership *o, const
         }
         x->query_changed = x->query_changed || changed;
 
-        if (!commit || x->body_state == BODY_NONE || (x->ops->body_buffer(x, OWNERSHIP_BODY_MAX) == 0 && x->body.len == 0))
+        if (!commit || x->body_state == BODY_NONE ||
+            (x->ops->body_buffer(x, OWNERSHIP_BODY_MAX) == 0 && x->body.len == 0))
                 return 0;
         r = read_body(x, &text, ret_why);
         if (r < 0 || !body_sets_label(json_root(text), o->key))
@@ -301,14 +330,16 @@ static bool is_image(enum resource_kind kind) {
         return kind == RESOURCE_IMAGE || kind == RESOURCE_REPOSITORY;
 }
 
-static enum stage_result check_references(struct exchange *x, const struct ownership *o, const struct references *refs, bool *ret_denied) {
+static enum stage_result check_references(struct exchange *x, const struct ownership *o, const struct references *refs,
+                                          bool *ret_denied) {
         *ret_denied = false;
         for (size_t i = 0; i < refs->n; i++) {
                 const struct reference *ref = &refs->at[i];
                 bool unowned_ok = ref->use == REFERENCE_PULLED || (ref->use == REFERENCE_TARGET && !o->strict) ||
                                   (ref->use <= REFERENCE_CACHE && is_image(ref->kind) && o->unowned_images_ok);
                 bool absent_ok = ref->use != REFERENCE_EMBEDDED && !(ref->use == REFERENCE_BASE && o->strict);
-                int r = ref->use == REFERENCE_BASE ? check_base(x, o, ref->id, unowned_ok) : check(x, o, ref->kind, ref->id, unowned_ok);
+                int r = ref->use == REFERENCE_BASE ? check_base(x, o, ref->id, unowned_ok)
+                                                   : check(x, o, ref->kind, ref->id, unowned_ok);
 
                 if (r == -EIO)
                         return lookup_failed(x, ref->kind);
@@ -326,7 +357,8 @@ static enum stage_result judge_references(struct exchange *x, const struct owner
         const char *why;
 
         *ret_denied = false;
-        if (o->strict && (slice_eq(path, SLICE("/build")) || slice_eq(path, SLICE("/libpod/build"))) && pulls_anew(exchange_query(x), x->arena)) {
+        if (o->strict && (slice_eq(path, SLICE("/build")) || slice_eq(path, SLICE("/libpod/build"))) &&
+            pulls_anew(exchange_query(x), x->arena)) {
                 x->verdict.option = "ownership.strict";
                 *ret_denied = true;
                 return denied(x, "image that is pulled anew for a build", SLICE("pull"));
@@ -348,8 +380,8 @@ static enum stage_result judge_references(struct exchange *x, const struct owner
 }
 
 /*
- * What the call is for besides the image in the path: a push takes the tag from a parameter, and without any tag a push or an
- * export takes all of them. As check(); a tag that is not there passes.
+ * What the call is for besides the image in the path: a push takes the tag from a parameter, and without any tag a push
+ * or an export takes all of them. As check(); a tag that is not there passes.
  */
 static int check_tags(struct exchange *x, const struct ownership *o, const struct owned_path *p) {
         const struct http_query *query = exchange_query(x);
@@ -362,7 +394,8 @@ static int check_tags(struct exchange *x, const struct ownership *o, const struc
                 if (tag.len == 0 || !unicode_fold_eq(query->at[i].name, SLICE("tag")))
                         continue;
                 tagged = true;
-                r = check(x, o, RESOURCE_IMAGE, arena_printf(x->arena, "%.*s:%.*s", SLICE_ARG(name), SLICE_ARG(tag)), p->unowned_ok);
+                r = check(x, o, RESOURCE_IMAGE, arena_printf(x->arena, "%.*s:%.*s", SLICE_ARG(name), SLICE_ARG(tag)),
+                          p->unowned_ok);
                 if (r <= 0 && r != -ENOENT)
                         return r;
         }

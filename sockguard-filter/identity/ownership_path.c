@@ -13,23 +13,30 @@ static const struct collection {
         bool exec;
         const char *const *words; /* calls of the collection, unless one of `by_name` makes them a name */
         unsigned by_name;         /* methods that the daemon has a route for with nothing behind the name */
-        bool slashes;             /* names with slashes exist: networks, and the names that legacy links give to containers */
+        bool slashes; /* names with slashes exist: networks, and the names that legacy links give to containers */
 } collections[] = {
-        { "/containers/", RESOURCE_CONTAINER, false, (const char *const[]) { "create", "json", "prune", NULL }, BIT(DELETE), true },
+        { "/containers/", RESOURCE_CONTAINER, false, (const char *const[]){ "create", "json", "prune", NULL },
+          BIT(DELETE), true },
         { "/exec/", RESOURCE_CONTAINER, true, NULL, 0 },
-        { "/networks/", RESOURCE_NETWORK, false, (const char *const[]) { "create", "prune", NULL }, READS | BIT(DELETE), true },
-        { "/volumes/", RESOURCE_VOLUME, false, (const char *const[]) { "create", "prune", NULL }, READS | BIT(DELETE) | BIT(PUT), true },
-        { "/services/", RESOURCE_SERVICE, false, (const char *const[]) { "create", NULL }, READS | BIT(DELETE) },
+        { "/networks/", RESOURCE_NETWORK, false, (const char *const[]){ "create", "prune", NULL }, READS | BIT(DELETE),
+          true },
+        { "/volumes/", RESOURCE_VOLUME, false, (const char *const[]){ "create", "prune", NULL },
+          READS | BIT(DELETE) | BIT(PUT), true },
+        { "/services/", RESOURCE_SERVICE, false, (const char *const[]){ "create", NULL }, READS | BIT(DELETE) },
         { "/tasks/", RESOURCE_TASK, false, NULL, 0 },
-        { "/secrets/", RESOURCE_SECRET, false, (const char *const[]) { "create", NULL }, READS | BIT(DELETE) },
-        { "/configs/", RESOURCE_CONFIG, false, (const char *const[]) { "create", NULL }, READS | BIT(DELETE) },
+        { "/secrets/", RESOURCE_SECRET, false, (const char *const[]){ "create", NULL }, READS | BIT(DELETE) },
+        { "/configs/", RESOURCE_CONFIG, false, (const char *const[]){ "create", NULL }, READS | BIT(DELETE) },
         { "/nodes/", RESOURCE_NODE, false, NULL, 0 },
-        { "/libpod/containers/", RESOURCE_CONTAINER, false, (const char *const[]) { "create", "json", "prune", NULL }, BIT(DELETE) },
+        { "/libpod/containers/", RESOURCE_CONTAINER, false, (const char *const[]){ "create", "json", "prune", NULL },
+          BIT(DELETE) },
         { "/libpod/exec/", RESOURCE_CONTAINER, true, NULL, 0 },
-        { "/libpod/pods/", RESOURCE_POD, false, (const char *const[]) { "create", "json", "prune", "stats", NULL }, BIT(DELETE) },
-        { "/libpod/networks/", RESOURCE_NETWORK, false, (const char *const[]) { "create", "json", "prune", NULL }, BIT(DELETE) },
-        { "/libpod/volumes/", RESOURCE_VOLUME, false, (const char *const[]) { "create", "json", "prune", NULL }, BIT(DELETE) },
-        { "/libpod/secrets/", RESOURCE_SECRET, false, (const char *const[]) { "create", "json", NULL }, BIT(DELETE) },
+        { "/libpod/pods/", RESOURCE_POD, false, (const char *const[]){ "create", "json", "prune", "stats", NULL },
+          BIT(DELETE) },
+        { "/libpod/networks/", RESOURCE_NETWORK, false, (const char *const[]){ "create", "json", "prune", NULL },
+          BIT(DELETE) },
+        { "/libpod/volumes/", RESOURCE_VOLUME, false, (const char *const[]){ "create", "json", "prune", NULL },
+          BIT(DELETE) },
+        { "/libpod/secrets/", RESOURCE_SECRET, false, (const char *const[]){ "create", "json", NULL }, BIT(DELETE) },
 };
 
 static bool is_word(const char *const *words, struct slice s) {
@@ -46,14 +53,15 @@ static const struct image_suffix {
         bool libpod_only;
         bool all_tags; /* without a tag, the call is for every image of the repository */
 } image_suffixes[] = {
-        { "/json", READS, false },         { "/history", READS, false },     { "/push", BIT(POST), false, true },
-        { "/tag", BIT(POST), false },      { "/get", READS, false, true },   { "/attestations", READS, false },
-        { "/exists", READS, true },        { "/tree", READS, true },         { "/changes", READS, true },
-        { "/untag", BIT(POST), true },     { "/resolve", READS, true },
+        { "/json", READS, false },     { "/history", READS, false },   { "/push", BIT(POST), false, true },
+        { "/tag", BIT(POST), false },  { "/get", READS, false, true }, { "/attestations", READS, false },
+        { "/exists", READS, true },    { "/tree", READS, true },       { "/changes", READS, true },
+        { "/untag", BIT(POST), true }, { "/resolve", READS, true },
 };
 
 static const char *const image_words[] = { "json", "create", "search", "get", "load", "prune", NULL };
-static const char *const libpod_image_words[] = { "json", "load", "import", "pull", "export", "prune", "search", "remove", NULL };
+static const char *const libpod_image_words[] = { "json",  "load",   "import", "pull", "export",
+                                                  "prune", "search", "remove", NULL };
 
 static bool image_of(enum http_method method, struct slice rest, bool libpod, struct owned_path *ret) {
         if (rest.len == 0)
@@ -88,19 +96,21 @@ static struct slice whole_name(struct slice rest, bool by_name) {
         return slice_upto(rest, (size_t) slice_rfind(rest, '/'));
 }
 
-bool owned_path_of(enum http_method method, struct slice path, bool unowned_images_ok, bool strict, struct owned_path *ret) {
+bool owned_path_of(enum http_method method, struct slice path, bool unowned_images_ok, bool strict,
+                   struct owned_path *ret) {
         static const char images[] = "/images/", libpod_images[] = "/libpod/images/";
 
         if (slice_starts(path, slice_of(images))) {
-                *ret = (struct owned_path) { .kind = RESOURCE_IMAGE, .unowned_ok = unowned_images_ok };
+                *ret = (struct owned_path){ .kind = RESOURCE_IMAGE, .unowned_ok = unowned_images_ok };
                 return image_of(method, slice_from(path, strlen(images)), false, ret);
         }
         if (strict && slice_starts(path, slice_of(libpod_images))) {
-                *ret = (struct owned_path) { .kind = RESOURCE_LIBPOD_IMAGE, .unowned_ok = unowned_images_ok };
+                *ret = (struct owned_path){ .kind = RESOURCE_LIBPOD_IMAGE, .unowned_ok = unowned_images_ok };
                 return image_of(method, slice_from(path, strlen(libpod_images)), true, ret);
         }
         if (slice_eq(path, SLICE("/swarm")) || slice_eq(path, SLICE("/swarm/update"))) {
-                *ret = (struct owned_path) { .kind = RESOURCE_SWARM, .unowned_ok = !strict && path.len > strlen("/swarm") };
+                *ret = (struct owned_path){ .kind = RESOURCE_SWARM,
+                                            .unowned_ok = !strict && path.len > strlen("/swarm") };
                 return true;
         }
         for (size_t i = 0; i < sizeof(collections) / sizeof(collections[0]); i++) {
@@ -113,11 +123,12 @@ bool owned_path_of(enum http_method method, struct slice path, bool unowned_imag
                 more = slice_cut(rest, '/', &id, &behind);
                 if (!more && is_word(c->words, id) && !(c->by_name & (1u << method)))
                         return false;
-                *ret = (struct owned_path) {
+                *ret = (struct owned_path){
                         .kind = c->kind,
                         .id = id,
                         .exec = c->exec,
-                        .unowned_ok = !strict && c->kind == RESOURCE_NODE && path_pattern_match("/nodes/{1}/update", path),
+                        .unowned_ok =
+                                !strict && c->kind == RESOURCE_NODE && path_pattern_match("/nodes/{1}/update", path),
                 };
                 if (c->slashes && more && (CALLS & (1u << method)))
                         ret->whole = whole_name(rest, c->by_name & (1u << method));

@@ -80,17 +80,17 @@ static size_t offset_of(struct slice text, const char *p) {
 static void insert_member(struct slice text, struct json_value object, struct strbuf *inner, struct json_edit *edit) {
         if (!is_empty(object))
                 strbuf_addc(inner, ',');
-        *edit = (struct json_edit) { .at = offset_of(text, object.text.at + 1), .insert = strbuf_view(inner) };
+        *edit = (struct json_edit){ .at = offset_of(text, object.text.at + 1), .insert = strbuf_view(inner) };
 }
 
 #define EDITS_MAX 4 /* a name a level, and the label */
 
 /*
- * The edits, in order, that set key = owner in the map at `names` below `object`. What is missing on the way is created; what
- * is there under another spelling gets the table's.
+ * The edits, in order, that set key = owner in the map at `names` below `object`. What is missing on the way is
+ * created; what is there under another spelling gets the table's.
  */
-static int stamp_edits(struct slice text, struct json_value object, const char *const names[3], struct slice key, struct slice owner,
-                       struct strbuf *b, struct json_edit edits[EDITS_MAX], size_t *ret_n) {
+static int stamp_edits(struct slice text, struct json_value object, const char *const names[3], struct slice key,
+                       struct slice owner, struct strbuf *b, struct json_edit edits[EDITS_MAX], size_t *ret_n) {
         struct json_value v = object, entry;
         struct slice name;
         int depth = 0;
@@ -104,8 +104,10 @@ static int stamp_edits(struct slice text, struct json_value object, const char *
                 if (found && v.type != JSON_NULL && v.type != JSON_OBJECT)
                         return -EBADMSG;
                 if (found && !slice_eq(slice_make(name.at + 1, name.len - 2), spelled)) {
-                        edits[(*ret_n)++] = (struct json_edit) {
-                                .at = offset_of(text, name.at + 1), .del = name.len - 2, .insert = spelled,
+                        edits[(*ret_n)++] = (struct json_edit){
+                                .at = offset_of(text, name.at + 1),
+                                .del = name.len - 2,
+                                .insert = spelled,
                         };
                 }
                 if (found && v.type == JSON_OBJECT) {
@@ -127,8 +129,10 @@ static int stamp_edits(struct slice text, struct json_value object, const char *
                 for (int i = depth + 1; i < 3 && names[i]; i++)
                         strbuf_addc(b, '}');
                 if (found)
-                        edits[(*ret_n)++] = (struct json_edit) {
-                                .at = offset_of(text, v.text.at), .del = v.text.len, .insert = strbuf_view(b),
+                        edits[(*ret_n)++] = (struct json_edit){
+                                .at = offset_of(text, v.text.at),
+                                .del = v.text.len,
+                                .insert = strbuf_view(b),
                         };
                 else
                         insert_member(text, object, b, &edits[(*ret_n)++]);
@@ -136,8 +140,10 @@ static int stamp_edits(struct slice text, struct json_value object, const char *
         }
         if (find_exact(object, key, &entry)) {
                 strbuf_add_json(b, owner, JSON_ESCAPE_LOG);
-                edits[(*ret_n)++] = (struct json_edit) {
-                        .at = offset_of(text, entry.text.at), .del = entry.text.len, .insert = strbuf_view(b),
+                edits[(*ret_n)++] = (struct json_edit){
+                        .at = offset_of(text, entry.text.at),
+                        .del = entry.text.len,
+                        .insert = strbuf_view(b),
                 };
                 return 0;
         }
@@ -148,7 +154,8 @@ static int stamp_edits(struct slice text, struct json_value object, const char *
         return 0;
 }
 
-int stamp_body(const struct stamp_row *row, struct slice text, struct slice key, struct slice owner, struct arena *a, struct slice *ret) {
+int stamp_body(const struct stamp_row *row, struct slice text, struct slice key, struct slice owner, struct arena *a,
+               struct slice *ret) {
         for (int i = 0; i < 2 && row->labels[i][0]; i++) {
                 _cleanup_strbuf_ struct strbuf b = { 0 };
                 struct json_edit edits[EDITS_MAX];
@@ -174,7 +181,8 @@ int stamp_labels(struct slice text, struct slice key, struct slice owner, struct
         if (text.len) {
                 if (!json_first_value(text, &value, &rest))
                         value = text;
-                if (json_validate(value, JSON_ALLOW_NUL | JSON_ALLOW_BAD_UTF8 | JSON_ALLOW_DUPLICATES, JSON_DEPTH_MAX, a, NULL) < 0)
+                if (json_validate(value, JSON_ALLOW_NUL | JSON_ALLOW_BAD_UTF8 | JSON_ALLOW_DUPLICATES, JSON_DEPTH_MAX,
+                                  a, NULL) < 0)
                         return -EBADMSG;
                 root = json_root(value);
         }
@@ -208,7 +216,8 @@ static bool is_plain(struct slice s) {
         for (size_t i = 0; i < s.len; i++) {
                 char c = s.at[i];
 
-                if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') && (c == 0 || !strchr("._/:@+-", c)))
+                if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') &&
+                    (c == 0 || !strchr("._/:@+-", c)))
                         return false;
         }
         return true;
@@ -228,7 +237,8 @@ static bool continues(struct slice text) {
         return false;
 }
 
-int stamp_changes(struct http_query *q, struct slice key, struct slice owner, bool always, struct arena *a, bool *ret_changed) {
+int stamp_changes(struct http_query *q, struct slice key, struct slice owner, bool always, struct arena *a,
+                  bool *ret_changed) {
         struct http_param *at = arena_new_array(a, struct http_param, q->n + 1);
         bool any = always;
 
@@ -247,8 +257,8 @@ int stamp_changes(struct http_query *q, struct slice key, struct slice owner, bo
                 return 0;
         if (!is_plain(key) || !is_plain(owner))
                 return -EBADMSG;
-        at[q->n] = (struct http_param) { .name = SLICE("changes"),
-                                         .value = arena_printf(a, "LABEL %.*s=%.*s", SLICE_ARG(key), SLICE_ARG(owner)) };
+        at[q->n] = (struct http_param){ .name = SLICE("changes"),
+                                        .value = arena_printf(a, "LABEL %.*s=%.*s", SLICE_ARG(key), SLICE_ARG(owner)) };
         q->at = at;
         q->n++;
         return 0;

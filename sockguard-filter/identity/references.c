@@ -25,7 +25,7 @@ static void add_as_written(struct references *refs, enum resource_kind kind, enu
                 refs->at = more;
                 refs->room = room;
         }
-        refs->at[refs->n++] = (struct reference) { .kind = kind, .use = use, .id = id };
+        refs->at[refs->n++] = (struct reference){ .kind = kind, .use = use, .id = id };
 }
 
 static void add(struct references *refs, enum resource_kind kind, enum reference_use use, struct slice id) {
@@ -67,7 +67,8 @@ static bool custom_network(struct slice text) {
 typedef void take_fn(struct references *refs, enum resource_kind kind, struct json_value v);
 
 /* Calls `take` for every member whose name folds to `name`. */
-static void each_member(struct references *refs, struct json_value object, const char *name, enum resource_kind kind, take_fn *take) {
+static void each_member(struct references *refs, struct json_value object, const char *name, enum resource_kind kind,
+                        take_fn *take) {
         struct json_iter it = json_iter_of(object);
         struct json_value v;
         struct slice found;
@@ -90,8 +91,8 @@ static void take_target(struct references *refs, enum resource_kind kind, struct
 }
 
 /*
- * The engine compares its own words byte by byte and trims nothing: " host" and "Bridge" are networks that somebody may have
- * made. What we read as a word of its own must therefore not be somebody else's network.
+ * The engine compares its own words byte by byte and trims nothing: " host" and "Bridge" are networks that somebody may
+ * have made. What we read as a word of its own must therefore not be somebody else's network.
  */
 static void add_network(struct references *refs, enum resource_kind kind, struct slice text) {
         bool custom = custom_network(text);
@@ -146,7 +147,9 @@ static void take_mount(struct references *refs, enum resource_kind kind, struct 
                 struct slice type;
                 enum resource_kind kind;
         } types[] = {
-                { { "volume", 6 }, RESOURCE_VOLUME }, { { "cluster", 7 }, RESOURCE_VOLUME }, { { "image", 5 }, RESOURCE_IMAGE },
+                { { "volume", 6 }, RESOURCE_VOLUME },
+                { { "cluster", 7 }, RESOURCE_VOLUME },
+                { { "image", 5 }, RESOURCE_IMAGE },
         };
         struct json_iter it = json_iter_of(v);
         struct json_value type;
@@ -189,7 +192,7 @@ static void take_network_map(struct references *refs, enum resource_kind kind, s
         n = 0;
         it = json_iter_of(v);
         while (json_next(&it, &name, &each))
-                members[n++] = (struct named) { json_name(name, refs->arena), each };
+                members[n++] = (struct named){ json_name(name, refs->arena), each };
         if (n)
                 qsort(members, n, sizeof(*members), by_name);
         for (size_t i = 0; i < n; i++) {
@@ -228,7 +231,8 @@ static void take_map_values(struct references *refs, enum resource_kind kind, st
 }
 
 /* By id; by name only when no id was given. */
-static void take_id_or_name(struct references *refs, enum resource_kind kind, struct json_value v, const char *id, const char *name) {
+static void take_id_or_name(struct references *refs, enum resource_kind kind, struct json_value v, const char *id,
+                            const char *name) {
         bool has_id = false;
         struct json_iter it = json_iter_of(v);
         struct json_value each;
@@ -468,7 +472,8 @@ static const struct parameter_row {
 };
 
 /* The image that gets the name, once for every tag that some engine may read; Podman takes the last of several. */
-static void take_image_name(struct references *refs, const struct parameter_row *row, const struct http_query *query, struct slice name) {
+static void take_image_name(struct references *refs, const struct parameter_row *row, const struct http_query *query,
+                            struct slice name) {
         bool tagged = false;
 
         name = unicode_trim(name);
@@ -482,7 +487,8 @@ static void take_image_name(struct references *refs, const struct parameter_row 
                 tagged = true;
                 /* A digest in its place moves no tag. */
                 if (slice_find(tag, ':') < 0)
-                        add(refs, row->kind, row->use, arena_printf(refs->arena, "%.*s:%.*s", SLICE_ARG(image_without_tag(name)), SLICE_ARG(tag)));
+                        add(refs, row->kind, row->use,
+                            arena_printf(refs->arena, "%.*s:%.*s", SLICE_ARG(image_without_tag(name)), SLICE_ARG(tag)));
         }
         if (tagged)
                 return;
@@ -501,7 +507,8 @@ static void take_parameter(struct references *refs, const struct parameter_row *
         case PARAMETER_NAMES:
                 if (value.len == 0 || json_validate(value, 0, 16, refs->arena, NULL) < 0)
                         return; /* the daemon takes no names from it either */
-                for (it = json_iter_of(json_root(value)); json_root(value).type == JSON_ARRAY && json_next(&it, NULL, &each);)
+                for (it = json_iter_of(json_root(value));
+                     json_root(value).type == JSON_ARRAY && json_next(&it, NULL, &each);)
                         if (each.type == JSON_STRING)
                                 add(refs, row->kind, row->use, json_string(each, refs->arena));
                 return;
@@ -526,7 +533,8 @@ static void take_parameter(struct references *refs, const struct parameter_row *
         }
 }
 
-void references_of_query(struct slice path, const struct http_query *query, bool namespaces, bool strict, struct references *ret) {
+void references_of_query(struct slice path, const struct http_query *query, bool namespaces, bool strict,
+                         struct references *ret) {
         for (size_t i = 0; i < sizeof(parameter_rows) / sizeof(parameter_rows[0]); i++) {
                 const struct parameter_row *row = &parameter_rows[i];
 

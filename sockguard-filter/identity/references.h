@@ -14,11 +14,12 @@
 enum reference_use {
         REFERENCE_NAMESPACE, /* a namespace of that container is shared: what is not there passes, unowned does not */
         REFERENCE_EMBEDDED,  /* it is used: what is not there is refused, it would be made between check and use */
-        REFERENCE_BASE,      /* a build uses it: what is not there is pulled, or, with ownership.strict, refused; and its triggers count */
-        REFERENCE_CACHE,     /* a build may take layers from it: what is not there is left out */
-        REFERENCE_TARGET,    /* the name is given to something new: what is there must not be somebody else's, nor, with
-                                ownership.strict, nobody's: all tenants share it */
-        REFERENCE_PULLED,    /* the same, but what is nobody's may always be pulled anew */
+        REFERENCE_BASE,   /* a build uses it: what is not there is pulled, or, with ownership.strict, refused; and its
+                             triggers count */
+        REFERENCE_CACHE,  /* a build may take layers from it: what is not there is left out */
+        REFERENCE_TARGET, /* the name is given to something new: what is there must not be somebody else's, nor, with
+                             ownership.strict, nobody's: all tenants share it */
+        REFERENCE_PULLED, /* the same, but what is nobody's may always be pulled anew */
 };
 
 struct reference {
@@ -39,7 +40,8 @@ bool references_in_body(struct slice path);
 
 /*
  * Adds what the body of a request for `path` names. `root` is a validated object. `namespaces` false leaves the shared
- * namespaces out. Names are matched as Docker folds them, every variant; a value of another kind than expected is skipped.
+ * namespaces out. Names are matched as Docker folds them, every variant; a value of another kind than expected is
+ * skipped.
  */
 void references_of_body(struct slice path, struct json_value root, bool namespaces, struct references *ret);
 
@@ -47,6 +49,7 @@ void references_of_body(struct slice path, struct json_value root, bool namespac
 void references_add_base(struct references *ret, struct slice image);
 
 /* Adds what parameters name. `strict`: also those that only ownership.strict checks. */
-void references_of_query(struct slice path, const struct http_query *query, bool namespaces, bool strict, struct references *ret);
+void references_of_query(struct slice path, const struct http_query *query, bool namespaces, bool strict,
+                         struct references *ret);
 
 #endif

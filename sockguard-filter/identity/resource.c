@@ -8,11 +8,15 @@
 /* Where an inspect is and where its answer keeps the labels; the first place that holds any is the one that counts. */
 static const struct kind_row {
         const char *name, *prefix, *suffix;
-        bool libpod;               /* real Podman answers these only below the version prefix (2.7, item c) */
-        const char *labels[2][3];  /* member names from the root; NULL ends */
+        bool libpod;              /* real Podman answers these only below the version prefix (2.7, item c) */
+        const char *labels[2][3]; /* member names from the root; NULL ends */
 } kind_rows[RESOURCE_KIND_MAX_] = {
         [RESOURCE_CONTAINER] = { "container", "/containers/", "/json", false, { { "Config", "Labels" } } },
-        [RESOURCE_IMAGE] = { "image", "/images/", "/json", false, { { "Config", "Labels" }, { "ContainerConfig", "Labels" } } },
+        [RESOURCE_IMAGE] = { "image",
+                             "/images/",
+                             "/json",
+                             false,
+                             { { "Config", "Labels" }, { "ContainerConfig", "Labels" } } },
         [RESOURCE_NETWORK] = { "network", "/networks/", "", false, { { "Labels" } } },
         [RESOURCE_VOLUME] = { "volume", "/volumes/", "", false, { { "Labels" } } },
         [RESOURCE_SERVICE] = { "service", "/services/", "", false, { { "Spec", "Labels" } } },
@@ -23,7 +27,11 @@ static const struct kind_row {
         [RESOURCE_SWARM] = { "swarm", "/swarm", NULL, false, { { "Spec", "Labels" } } },
         [RESOURCE_POD] = { "pod", "/libpod/pods/", "/json", true, { { "Labels" } } },
         [RESOURCE_LIBPOD_NETWORK] = { "network", "/libpod/networks/", "/json", true, { { "labels" } } },
-        [RESOURCE_LIBPOD_IMAGE] = { "image", "/libpod/images/", "/json", true, { { "Labels" }, { "Config", "Labels" } } },
+        [RESOURCE_LIBPOD_IMAGE] = { "image",
+                                    "/libpod/images/",
+                                    "/json",
+                                    true,
+                                    { { "Labels" }, { "Config", "Labels" } } },
         [RESOURCE_REPOSITORY] = { "image", "/images/json", NULL, false, { { "Labels" } } },
 };
 
@@ -44,7 +52,8 @@ static int ask(struct exchange *x, struct slice path, struct json_value *ret) {
                 return -EIO;
         if (!json_first_value(answer.body, &value, &rest))
                 value = answer.body;
-        if (json_validate(value, JSON_ALLOW_NUL | JSON_ALLOW_BAD_UTF8 | JSON_ALLOW_DUPLICATES, JSON_DEPTH_MAX, x->arena, NULL) < 0)
+        if (json_validate(value, JSON_ALLOW_NUL | JSON_ALLOW_BAD_UTF8 | JSON_ALLOW_DUPLICATES, JSON_DEPTH_MAX, x->arena,
+                          NULL) < 0)
                 return -EIO;
         *ret = json_root(value);
         return 0;
@@ -59,7 +68,7 @@ static int follow(struct json_value from, const char *const names[3], struct jso
                         return -EIO;
                 v = json_member(v, slice_of(names[i]));
                 if (v.type == JSON_ABSENT || v.type == JSON_NULL) {
-                        *ret = (struct json_value) { .type = JSON_ABSENT };
+                        *ret = (struct json_value){ .type = JSON_ABSENT };
                         return 0;
                 }
         }
@@ -103,7 +112,8 @@ int resource_inspect(struct exchange *x, enum resource_kind kind, struct slice i
 
         if (row->suffix) {
                 escaped = path_escape_segment(id, x->arena);
-                path = arena_printf(x->arena, "%.*s%s%.*s%s", SLICE_ARG(version), row->prefix, SLICE_ARG(escaped), row->suffix);
+                path = arena_printf(x->arena, "%.*s%s%.*s%s", SLICE_ARG(version), row->prefix, SLICE_ARG(escaped),
+                                    row->suffix);
         } else
                 path = slice_of(row->prefix);
         r = ask(x, path, &root);

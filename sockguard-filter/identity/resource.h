@@ -6,8 +6,8 @@
 #include "http/exchange.h"
 
 /*
- * Whose is it: the inspects that ownership and visibility make on their own behalf (chapter 05, 2.8). Nothing is cached;
- * names and tags can be bound anew between two requests.
+ * Whose is it: the inspects that ownership and visibility make on their own behalf (chapter 05, 2.8). Nothing is
+ * cached; names and tags can be bound anew between two requests.
  */
 
 enum resource_kind {
@@ -32,14 +32,14 @@ enum resource_kind {
 const char *resource_kind_name(enum resource_kind kind);
 
 /*
- * Asks the daemon. 0 with its description of the resource, an object or null (arena memory); -ENOENT: it answered 404; -EIO:
- * it could not be asked, answered with another status, or with something that is not a description.
+ * Asks the daemon. 0 with its description of the resource, an object or null (arena memory); -ENOENT: it answered 404;
+ * -EIO: it could not be asked, answered with another status, or with something that is not a description.
  */
 int resource_inspect(struct exchange *x, enum resource_kind kind, struct slice id, struct json_value *ret);
 
 /*
- * The labels in a description: an object whose values are texts or null, or JSON_ABSENT. 0; -EIO: what stands where labels
- * should is something else.
+ * The labels in a description: an object whose values are texts or null, or JSON_ABSENT. 0; -EIO: what stands where
+ * labels should is something else.
  */
 int resource_labels(enum resource_kind kind, struct json_value root, struct json_value *ret);
 
@@ -47,8 +47,8 @@ int resource_labels(enum resource_kind kind, struct json_value root, struct json
 int resource_exec_container(struct exchange *x, struct slice exec_id, struct slice *ret_container_id);
 
 /*
- * Image names as the daemon's lists spell them (chapter 05, 2.7: what a name without a tag stands for is for the call to say).
- * The repository: no tag, no digest, and none of the forms of Docker Hub's own prefix.
+ * Image names as the daemon's lists spell them (chapter 05, 2.7: what a name without a tag stands for is for the call
+ * to say). The repository: no tag, no digest, and none of the forms of Docker Hub's own prefix.
  */
 struct slice image_repository(struct slice name);
 
@@ -59,7 +59,8 @@ struct slice image_without_tag(struct slice name);
 bool image_is_chosen(struct slice name);
 
 /*
- * The daemon's list of images. As resource_inspect(); what comes back is an array of objects. Their labels stand at the top.
+ * The daemon's list of images. As resource_inspect(); what comes back is an array of objects. Their labels stand at the
+ * top.
  */
 int resource_images(struct exchange *x, struct json_value *ret);
 

@@ -8,9 +8,9 @@
 #include "response/visible.h"
 
 /*
- * What a client may read (chapter 05, part 3). Lists are narrowed by label selectors in the query, and by patterns when the
- * answer passes (response/filter.c); single resources are inspected first. Only GET and HEAD are judged: what a client may
- * do to a hidden resource is for rules.
+ * What a client may read (chapter 05, part 3). Lists are narrowed by label selectors in the query, and by patterns when
+ * the answer passes (response/filter.c); single resources are inspected first. Only GET and HEAD are judged: what a
+ * client may do to a hidden resource is for rules.
  */
 
 struct selectors {
@@ -27,7 +27,8 @@ enum shape {
         SHAPE_EXACT,  /* the prefix alone */
 };
 
-static const char *const container_suffixes[] = { "/json", "/logs", "/stats", "/top", "/changes", "/export", "/archive", "/attach/ws", NULL };
+static const char *const container_suffixes[] = { "/json",   "/logs",    "/stats",     "/top", "/changes",
+                                                  "/export", "/archive", "/attach/ws", NULL };
 static const char *const image_suffixes[] = { "/json", "/history", "/get", "/attestations", NULL };
 static const char *const logs[] = { "/logs", NULL };
 static const char *const json[] = { "/json", NULL };
@@ -41,7 +42,7 @@ static const struct visible_row {
         const char *const *suffixes;
         const char *const *except; /* words that are calls, not identifiers */
         enum resource_kind kind;
-        bool exec;                 /* the identifier is an exec instance: its container counts */
+        bool exec; /* the identifier is an exec instance: its container counts */
         bool patterns;
 } visible_rows[] = {
         { SHAPE_SUFFIX, "/containers/", container_suffixes, NULL, RESOURCE_CONTAINER, false, true },
@@ -66,9 +67,21 @@ static const struct visible_row {
 
 static bool is_list(struct slice path) {
         static const char *const lists[] = {
-                "/events", "/containers/json", "/images/json", "/networks", "/volumes", "/services", "/tasks", "/secrets",
-                "/configs", "/nodes", "/libpod/containers/json", "/libpod/pods/json", "/libpod/networks/json",
-                "/libpod/volumes/json", "/libpod/secrets/json",
+                "/events",
+                "/containers/json",
+                "/images/json",
+                "/networks",
+                "/volumes",
+                "/services",
+                "/tasks",
+                "/secrets",
+                "/configs",
+                "/nodes",
+                "/libpod/containers/json",
+                "/libpod/pods/json",
+                "/libpod/networks/json",
+                "/libpod/volumes/json",
+                "/libpod/secrets/json",
         };
 
         for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
@@ -127,7 +140,8 @@ static struct selectors selectors_of(struct exchange *x) {
         struct selectors s = { 0 };
 
         if (x->scope != POLICY_SCOPE_ROOT && x->scope - 1 < p->root->clients.profiles.n)
-                own = policy_list(p, p->root->clients.profiles, struct opt_profile)[x->scope - 1].response.visible_resource_labels;
+                own = policy_list(p, p->root->clients.profiles, struct opt_profile)[x->scope - 1]
+                              .response.visible_resource_labels;
         s.at = arena_new_array(x->arena, struct label_selector, (size_t) root.n + own.n);
         add_selectors(p, root, &s);
         add_selectors(p, own, &s);
@@ -145,20 +159,22 @@ static int labels_match(enum resource_kind kind, struct json_value root, const s
         for (size_t i = 0; i < s->n; i++) {
                 struct slice value;
 
-                if (!resource_label(labels, s->at[i].key, a, &value) || (s->at[i].has_value && !slice_eq(value, s->at[i].value)))
+                if (!resource_label(labels, s->at[i].key, a, &value) ||
+                    (s->at[i].has_value && !slice_eq(value, s->at[i].value)))
                         return 0;
         }
         return 1;
 }
 
 /* By labels and patterns. 1 visible, 0 hidden, negative: cannot be told. */
-static int judge_description(struct exchange *x, enum resource_kind kind, struct json_value root, const struct selectors *s,
-                             const struct visible_patterns *patterns) {
+static int judge_description(struct exchange *x, enum resource_kind kind, struct json_value root,
+                             const struct selectors *s, const struct visible_patterns *patterns) {
         int visible = labels_match(kind, root, s, x->arena);
 
         if (visible <= 0 || !patterns)
                 return visible;
-        return kind == RESOURCE_CONTAINER ? visible_container_inspect(patterns, root, x->arena) : visible_image(patterns, root, x->arena);
+        return kind == RESOURCE_CONTAINER ? visible_container_inspect(patterns, root, x->arena)
+                                          : visible_image(patterns, root, x->arena);
 }
 
 static enum stage_result answer(struct exchange *x, enum resource_kind kind, int visible) {
@@ -167,10 +183,12 @@ static enum stage_result answer(struct exchange *x, enum resource_kind kind, int
                                      "unable to inspect the %s for the visibility policy", resource_kind_name(kind));
         if (visible > 0)
                 return STAGE_NEXT;
-        return exchange_deny(x, REASON_visibility_policy_hid_resource, 404, ANSWER_MESSAGE, "%s not found", resource_kind_name(kind));
+        return exchange_deny(x, REASON_visibility_policy_hid_resource, 404, ANSWER_MESSAGE, "%s not found",
+                             resource_kind_name(kind));
 }
 
-/* One inspect answers for labels and patterns alike. STAGE_NEXT: visible, or not there, which the daemon will say itself. */
+/* One inspect answers for labels and patterns alike. STAGE_NEXT: visible, or not there, which the daemon will say
+ * itself. */
 static enum stage_result judge(struct exchange *x, enum resource_kind kind, struct slice id, const struct selectors *s,
                                const struct visible_patterns *patterns) {
         struct json_value root;
@@ -183,7 +201,8 @@ static enum stage_result judge(struct exchange *x, enum resource_kind kind, stru
 }
 
 /* An image that is exported: by a name without a tag it is every image of the repository. */
-static enum stage_result judge_export(struct exchange *x, struct slice name, const struct selectors *s, const struct visible_patterns *patterns) {
+static enum stage_result judge_export(struct exchange *x, struct slice name, const struct selectors *s,
+                                      const struct visible_patterns *patterns) {
         enum stage_result result = judge(x, RESOURCE_IMAGE, name, s, patterns);
         struct json_value images, each;
         struct json_iter it;
@@ -217,7 +236,8 @@ static enum stage_result judge_exec(struct exchange *x, struct slice exec_id, co
 }
 
 /* GET /images/get exports every image that `names` lists. */
-static enum stage_result judge_names(struct exchange *x, const struct selectors *s, const struct visible_patterns *patterns) {
+static enum stage_result judge_names(struct exchange *x, const struct selectors *s,
+                                     const struct visible_patterns *patterns) {
         const struct http_query *q = exchange_query(x);
 
         for (size_t i = 0; i < q->n; i++) {

@@ -7,8 +7,8 @@
 #include "inspect/registry.h"
 
 /*
- * POST /build and /libpod/build (chapter 04, 5). While RUN is not allowed, the context is spooled, the Dockerfile looked for
- * as the daemon would find it, and read; otherwise the context streams through.
+ * POST /build and /libpod/build (chapter 04, 5). While RUN is not allowed, the context is spooled, the Dockerfile
+ * looked for as the daemon would find it, and read; otherwise the context streams through.
  */
 
 #define BODY_MAX (512ull * 1024 * 1024)
@@ -43,19 +43,21 @@ struct dockerfiles {
 };
 
 /*
- * ?dockerfile=: a path, or with Podman also a JSON array of them, or nothing: then it takes Containerfile before Dockerfile. False:
- * cannot be followed.
+ * ?dockerfile=: a path, or with Podman also a JSON array of them, or nothing: then it takes Containerfile before
+ * Dockerfile. False: cannot be followed.
  */
 static bool dockerfile_names(const struct inspect_input *in, struct dockerfiles *ret) {
         struct slice value = { 0 };
         struct json_value v;
         struct json_iter it;
 
-        *ret = (struct dockerfiles) { 0 };
+        *ret = (struct dockerfiles){ 0 };
         (void) http_query_get(in->query, SLICE("dockerfile"), &value);
         value = unicode_trim(value);
         if (is_libpod(in) && value.len == 0) {
-                *ret = (struct dockerfiles) { .n = 2, .any = true, .names = { SLICE("Containerfile"), SLICE("Dockerfile") } };
+                *ret = (struct dockerfiles){ .n = 2,
+                                             .any = true,
+                                             .names = { SLICE("Containerfile"), SLICE("Dockerfile") } };
                 return true;
         }
         if (is_libpod(in) && slice_starts(value, SLICE("["))) {
@@ -83,14 +85,17 @@ static bool dockerfile_names(const struct inspect_input *in, struct dockerfiles 
 /* ---- parameters ---- */
 
 /* A parameter that must not say anything. */
-static bool judge_unset(const struct inspect_input *in, const char *name, bool allowed, const char *option, struct inspect_result *r) {
+static bool judge_unset(const struct inspect_input *in, const char *name, bool allowed, const char *option,
+                        struct inspect_result *r) {
         for (size_t i = 0; i < in->query->n && !allowed; i++) {
                 struct slice value = unicode_trim(in->query->at[i].value);
 
-                if (!slice_eq(in->query->at[i].name, slice_of(name)) || value.len == 0 || slice_eq(value, SLICE("[]")) ||
-                    slice_eq(value, SLICE("{}")) || slice_eq(value, SLICE("null")) || slice_eq(value, SLICE("[\"\"]")))
+                if (!slice_eq(in->query->at[i].name, slice_of(name)) || value.len == 0 ||
+                    slice_eq(value, SLICE("[]")) || slice_eq(value, SLICE("{}")) || slice_eq(value, SLICE("null")) ||
+                    slice_eq(value, SLICE("[\"\"]")))
                         continue;
-                inspect_deny(in, r, arena_printf(in->arena, "?%s", name).at, value, option, "the build parameter %s is not allowed", name);
+                inspect_deny(in, r, arena_printf(in->arena, "?%s", name).at, value, option,
+                             "the build parameter %s is not allowed", name);
                 return false;
         }
         return true;
@@ -107,7 +112,8 @@ static const struct json_field namespace_fields[] = {
         JSON_FIELD(struct namespace_option, path, "Path", JSON_K_STRING),
 };
 
-/* Podman's nsoptions: [{"Name", "Host", "Path"}]. The user namespace is the host's for every build of a root service. */
+/* Podman's nsoptions: [{"Name", "Host", "Path"}]. The user namespace is the host's for every build of a root service.
+ */
 static bool judge_namespaces(const struct inspect_input *in, struct inspect_result *r) {
         const struct opt_build *o = &in->options->build;
         struct json_value v;
@@ -118,7 +124,8 @@ static bool judge_namespaces(const struct inspect_input *in, struct inspect_resu
                 return false;
         if (text.len == 0 || o->allow_libpod_host_options)
                 return true;
-        if (json_validate(text, 0, 16, in->arena, NULL) < 0 || (json_root(text).type != JSON_ARRAY && json_root(text).type != JSON_NULL)) {
+        if (json_validate(text, 0, 16, in->arena, NULL) < 0 ||
+            (json_root(text).type != JSON_ARRAY && json_root(text).type != JSON_NULL)) {
                 inspect_deny(in, r, "?nsoptions", text, NULL, "nsoptions is not a list");
                 return false;
         }
@@ -126,12 +133,16 @@ static bool judge_namespaces(const struct inspect_input *in, struct inspect_resu
                 struct namespace_option n = { 0 };
                 bool network;
 
-                if (!judge_decode_value(in, v, "?nsoptions", namespace_fields, sizeof(namespace_fields) / sizeof(namespace_fields[0]), &n, r))
+                if (!judge_decode_value(in, v, "?nsoptions", namespace_fields,
+                                        sizeof(namespace_fields) / sizeof(namespace_fields[0]), &n, r))
                         return false;
                 network = inspect_word_is(n.name, SLICE("network"));
-                if (inspect_is_blank(n.path) ? !n.host || inspect_word_is(n.name, SLICE("user")) || (network && o->allow_host_network) : false)
+                if (inspect_is_blank(n.path)
+                            ? !n.host || inspect_word_is(n.name, SLICE("user")) || (network && o->allow_host_network)
+                            : false)
                         continue;
-                inspect_deny(in, r, "?nsoptions", n.name, network ? KEY("allow_host_network") : KEY("allow_libpod_host_options"),
+                inspect_deny(in, r, "?nsoptions", n.name,
+                             network ? KEY("allow_host_network") : KEY("allow_libpod_host_options"),
                              "building in a namespace of the host is not allowed");
                 return false;
         }
@@ -139,8 +150,9 @@ static bool judge_namespaces(const struct inspect_input *in, struct inspect_resu
 }
 
 static bool judge_host_options(const struct inspect_input *in, struct inspect_result *r) {
-        static const char *const libpod[] = { "volume", "volumes", "device", "devices", "securityopt", "addcaps", "additionalbuildcontexts",
-                                              "outputs" };
+        static const char *const libpod[] = {
+                "volume", "volumes", "device", "devices", "securityopt", "addcaps", "additionalbuildcontexts", "outputs"
+        };
         static const char *const docker[] = { "cgroupparent", "securityopt", "extrahosts" };
         const struct opt_build *o = &in->options->build;
 
@@ -187,7 +199,8 @@ static bool needs_dockerfile(const struct inspect_input *in) {
                (build_is_owned(in) && in->policy->root->ownership.strict);
 }
 
-/* The build argument BUILDKIT_SYNTAX names a frontend, like a syntax directive. What is no JSON object the engine refuses itself. */
+/* The build argument BUILDKIT_SYNTAX names a frontend, like a syntax directive. What is no JSON object the engine
+ * refuses itself. */
 static bool judge_build_arguments(const struct inspect_input *in, struct inspect_result *r) {
         const unsigned lenient = JSON_ALLOW_NUL | JSON_ALLOW_BAD_UTF8 | JSON_ALLOW_DUPLICATES;
         struct json_value v;
@@ -197,13 +210,15 @@ static bool judge_build_arguments(const struct inspect_input *in, struct inspect
         for (size_t i = 0; i < in->query->n && needs_dockerfile(in); i++) {
                 const struct http_param *p = &in->query->at[i];
 
-                if (!slice_eq(p->name, SLICE("buildargs")) || json_validate(p->value, lenient, 64, in->arena, NULL) < 0 ||
+                if (!slice_eq(p->name, SLICE("buildargs")) ||
+                    json_validate(p->value, lenient, 64, in->arena, NULL) < 0 ||
                     json_root(p->value).type != JSON_OBJECT)
                         continue;
                 for (it = json_iter_of(json_root(p->value)); json_next(&it, &name, &v);) {
                         if (judge_absent(v) || !slice_eq(json_name(name, in->arena), SLICE("BUILDKIT_SYNTAX")))
                                 continue;
-                        inspect_deny(in, r, "?buildargs", SLICE("BUILDKIT_SYNTAX"), KEY("allow_run_instructions"), "%s", frontend_reason);
+                        inspect_deny(in, r, "?buildargs", SLICE("BUILDKIT_SYNTAX"), KEY("allow_run_instructions"), "%s",
+                                     frontend_reason);
                         return false;
                 }
         }
@@ -219,7 +234,8 @@ static void precheck_build(const struct inspect_input *in, struct inspect_result
         if (!registry_config_check(in, r) || !judge_parameter(in, "networkmode", &mode, r))
                 return;
         if (inspect_is_host(mode) && !o->allow_host_network) {
-                inspect_deny(in, r, "?networkmode", mode, KEY("allow_host_network"), "building in the host's network is not allowed");
+                inspect_deny(in, r, "?networkmode", mode, KEY("allow_host_network"),
+                             "building in the host's network is not allowed");
                 return;
         }
         if (!judge_parameter(in, "remote", &remote, r))
@@ -229,7 +245,8 @@ static void precheck_build(const struct inspect_input *in, struct inspect_result
                 return;
         }
         if (remote.len > 0 && needs_dockerfile(in)) {
-                inspect_deny(in, r, "?remote", remote, KEY("allow_run_instructions"), "a remote context cannot be inspected");
+                inspect_deny(in, r, "?remote", remote, KEY("allow_run_instructions"),
+                             "a remote context cannot be inspected");
                 return;
         }
         if (!judge_host_options(in, r) || !judge_image_parameters(in, r) || !judge_build_arguments(in, r))
@@ -284,12 +301,12 @@ static void judge_dockerfile(const struct inspect_input *in, struct slice text, 
 }
 
 /*
- * Podman runs a file named *.in through cpp(1) first, which drops comments and acts on directives: what it makes of such a text is
- * not what stands here.
+ * Podman runs a file named *.in through cpp(1) first, which drops comments and acts on directives: what it makes of
+ * such a text is not what stands here.
  */
 static bool is_preprocessed(struct slice name, struct slice text) {
-        static const char *const directives[] = { "include", "include_next", "import", "define", "undef", "if", "ifdef", "ifndef", "elif",
-                                                  "else", "endif" };
+        static const char *const directives[] = { "include", "include_next", "import", "define", "undef", "if",
+                                                  "ifdef",   "ifndef",       "elif",   "else",   "endif" };
         struct slice line, word, rest = text;
 
         if (!slice_ends(name, SLICE(".in")))
@@ -317,10 +334,11 @@ static void not_found(const struct inspect_input *in, struct slice name, struct 
 }
 
 /*
- * What is left when a body is no archive from its first block on. One shorter than a block may be an archive that was cut off: its
- * text can only make the refusal clearer.
+ * What is left when a body is no archive from its first block on. One shorter than a block may be an archive that was
+ * cut off: its text can only make the refusal clearer.
  */
-static void judge_raw(const struct inspect_input *in, const struct facts *f, struct slice name, struct inspect_result *r) {
+static void judge_raw(const struct inspect_input *in, const struct facts *f, struct slice name,
+                      struct inspect_result *r) {
         const struct http_field *type = http_head_find(in->head, HTTP_F_CONTENT_TYPE);
         bool as_text = type && slice_starts(unicode_lower(in->arena, unicode_trim(type->value)), SLICE("text/plain"));
 
@@ -348,7 +366,8 @@ static void inspect_build(const struct inspect_input *in, struct inspect_result 
                 judge_raw(in, &f, d.names[0], r);
                 return;
         }
-        if (f.status == FACTS_S_HDR || f.status == FACTS_S_GZIP || (f.status == FACTS_S_NOT_TAR && f.container == FACTS_GZIP)) {
+        if (f.status == FACTS_S_HDR || f.status == FACTS_S_GZIP ||
+            (f.status == FACTS_S_NOT_TAR && f.container == FACTS_GZIP)) {
                 not_found(in, d.names[0], r);
                 return;
         }
@@ -357,8 +376,9 @@ static void inspect_build(const struct inspect_input *in, struct inspect_result 
                 return;
         }
         if (f.first[FACTS_P_THROUGH_LINK].index) {
-                inspect_deny(in, r, NULL, f.first[FACTS_P_THROUGH_LINK].name, KEY("allow_run_instructions"),
-                             "an entry is reached through a symbolic link of the context: it may replace the Dockerfile");
+                inspect_deny(
+                        in, r, NULL, f.first[FACTS_P_THROUGH_LINK].name, KEY("allow_run_instructions"),
+                        "an entry is reached through a symbolic link of the context: it may replace the Dockerfile");
                 return;
         }
         if (d.any && f.watch[0].count == 0 && !f.watch[0].odd && !f.watch[0].parent) {

@@ -4,7 +4,8 @@
 
 #include "inspect/registry.h"
 
-/* What the two halves of the build inspector share: build.c finds the Dockerfile, build_sources.c reads where it takes things from. */
+/* What the two halves of the build inspector share: build.c finds the Dockerfile, build_sources.c reads where it takes
+ * things from. */
 
 /* With an owner, whose images a build uses is asked later (identity/ownership.c). */
 bool build_is_owned(const struct inspect_input *in);
@@ -13,8 +14,9 @@ bool build_is_owned(const struct inspect_input *in);
 struct registry_policy build_image_policy(const struct inspect_input *in);
 
 /*
- * Judges FROM, COPY --from, mounts and ADD of a Dockerfile, and leaves the images it uses in r->images while there is an owner.
- * Variables in FROM are put in as the builder does; what cannot be read with certainty is denied. `text` passed dockerfile_scan().
+ * Judges FROM, COPY --from, mounts and ADD of a Dockerfile, and leaves the images it uses in r->images while there is
+ * an owner. Variables in FROM are put in as the builder does; what cannot be read with certainty is denied. `text`
+ * passed dockerfile_scan().
  */
 void build_judge_sources(const struct inspect_input *in, struct slice text, struct inspect_result *r);
 

@@ -25,9 +25,9 @@ struct sources {
         size_t n_stages;
         struct build_arg args[ARGS_MAX];
         size_t n_args;
-        bool args_unclear;               /* some ARG was not understood: no variable can be put in */
+        bool args_unclear; /* some ARG was not understood: no variable can be put in */
         bool from_seen;
-        struct json_value build_args;    /* the parameter `buildargs`; JSON_ABSENT: none */
+        struct json_value build_args; /* the parameter `buildargs`; JSON_ABSENT: none */
 };
 
 bool build_is_owned(const struct inspect_input *in) {
@@ -37,20 +37,22 @@ bool build_is_owned(const struct inspect_input *in) {
 struct registry_policy build_image_policy(const struct inspect_input *in) {
         const struct opt_image_pull *o = &in->options->image_pull;
 
-        return (struct registry_policy) { "request_body.image_pull", o->allow_all_registries, o->allow_official, o->allowed_registries };
+        return (struct registry_policy){ "request_body.image_pull", o->allow_all_registries, o->allow_official,
+                                         o->allowed_registries };
 }
 
 /* ---- variables ---- */
 
 static bool has_quoting(struct slice s) {
-        return slice_find(s, '"') >= 0 || slice_find(s, '\'') >= 0 || slice_find(s, '\\') >= 0 || slice_find(s, '`') >= 0;
+        return slice_find(s, '"') >= 0 || slice_find(s, '\'') >= 0 || slice_find(s, '\\') >= 0 ||
+               slice_find(s, '`') >= 0;
 }
 
 static size_t name_length(struct slice s) {
         size_t n = 0;
 
-        while (n < s.len && ((s.at[n] >= 'a' && s.at[n] <= 'z') || (s.at[n] >= 'A' && s.at[n] <= 'Z') || s.at[n] == '_' ||
-                             (n > 0 && s.at[n] >= '0' && s.at[n] <= '9')))
+        while (n < s.len && ((s.at[n] >= 'a' && s.at[n] <= 'z') || (s.at[n] >= 'A' && s.at[n] <= 'Z') ||
+                             s.at[n] == '_' || (n > 0 && s.at[n] >= '0' && s.at[n] <= '9')))
                 n++;
         return n;
 }
@@ -133,7 +135,9 @@ static bool expand(const struct sources *m, struct slice text, struct slice *ret
 }
 
 static void set_arg(struct sources *m, struct slice name, struct slice value, bool has_value) {
-        struct build_arg arg = { .name = arena_dup(m->in->arena, name), .value = arena_dup(m->in->arena, value), .has_value = has_value };
+        struct build_arg arg = { .name = arena_dup(m->in->arena, name),
+                                 .value = arena_dup(m->in->arena, value),
+                                 .has_value = has_value };
 
         for (size_t i = 0; i < m->n_args; i++)
                 if (slice_eq(m->args[i].name, name)) {
@@ -201,7 +205,8 @@ static void read_build_args(struct sources *m) {
 /* ---- images ---- */
 
 static bool unclear(struct sources *m, struct slice image, const char *option) {
-        inspect_deny(m->in, m->r, NULL, image, option, "an image of the build is named in a way that cannot be read with certainty");
+        inspect_deny(m->in, m->r, NULL, image, option,
+                     "an image of the build is named in a way that cannot be read with certainty");
         return false;
 }
 
@@ -244,8 +249,8 @@ static bool judge_image(struct sources *m, struct slice image, bool readable, bo
 }
 
 /*
- * The next option of an instruction, as builders cut them: quotes and backslashes are taken off wherever they stand, and a
- * quoted blank ends nothing. False: what follows is no option.
+ * The next option of an instruction, as builders cut them: quotes and backslashes are taken off wherever they stand,
+ * and a quoted blank ends nothing. False: what follows is no option.
  */
 static bool next_option(struct arena *a, struct slice *rest, struct slice *ret) {
         struct slice s = unicode_trim(*rest);
@@ -296,7 +301,8 @@ static bool judge_from(struct sources *m, struct slice rest) {
         return true;
 }
 
-/* "from=" of COPY --from, and of mounts and the like in any option. The value of a mount is a line of CSV, which has quotes, too. */
+/* "from=" of COPY --from, and of mounts and the like in any option. The value of a mount is a line of CSV, which has
+ * quotes, too. */
 static bool judge_options(struct sources *m, struct slice rest) {
         struct slice field, part, value, key;
 
@@ -311,7 +317,8 @@ static bool judge_options(struct sources *m, struct slice rest) {
                         more = slice_cut(field, ',', &part, &field);
                         if (!slice_cut(part, '=', &key, &value) || !unicode_fold_eq(unicode_trim(key), SLICE("from")))
                                 continue;
-                        if (!judge_image(m, unicode_trim(value), slice_find(value, '$') < 0 && !has_quoting(value), true))
+                        if (!judge_image(m, unicode_trim(value), slice_find(value, '$') < 0 && !has_quoting(value),
+                                         true))
                                 return false;
                 }
         }
@@ -335,7 +342,8 @@ static bool judge_add(struct sources *m, struct slice rest) {
         while (unicode_field(&rest, &field)) {
                 if (slice_starts(field, SLICE("--")) || !is_remote_source(field))
                         continue;
-                inspect_deny(m->in, m->r, NULL, field, KEY("deny_remote_add"), "ADD from elsewhere than the context is not allowed");
+                inspect_deny(m->in, m->r, NULL, field, KEY("deny_remote_add"),
+                             "ADD from elsewhere than the context is not allowed");
                 return false;
         }
         return true;
@@ -360,8 +368,8 @@ static bool judge_instruction(void *arg, struct slice name, struct slice rest) {
 }
 
 /*
- * Where a heredoc or an escape directive lets builders read the file in different ways, it is judged in each that some builder
- * would not refuse anyhow, with the stages and variables of that reading.
+ * Where a heredoc or an escape directive lets builders read the file in different ways, it is judged in each that some
+ * builder would not refuse anyhow, with the stages and variables of that reading.
  */
 void build_judge_sources(const struct inspect_input *in, struct slice text, struct inspect_result *r) {
         const struct opt_build *o = &in->options->build;
@@ -380,6 +388,7 @@ void build_judge_sources(const struct inspect_input *in, struct slice text, stru
                         possible = dockerfile_each(text, &readings[i], in->arena, judge_instruction, &m);
                 }
                 if (possible == -EBADMSG)
-                        inspect_deny(in, r, NULL, SLICE(""), NULL, "the Dockerfile's heredocs cannot be read with certainty");
+                        inspect_deny(in, r, NULL, SLICE(""), NULL,
+                                     "the Dockerfile's heredocs cannot be read with certainty");
         }
 }

@@ -10,11 +10,12 @@
 
 /*
  * A list is cut into elements by a scanner that knows only as much of JSON as it takes to find an element's last byte.
- * Each element is then validated, redacted, judged by the patterns, and appended to the output or dropped, before the next
- * byte is looked at. An object is one element. No byte leaves that did not pass json_validate().
+ * Each element is then validated, redacted, judged by the patterns, and appended to the output or dropped, before the
+ * next byte is looked at. An object is one element. No byte leaves that did not pass json_validate().
  */
 
-#define OUT_MAX (64u * 1024 * 1024) /* what one call may add at most: redaction can make an element a few times longer */
+#define OUT_MAX \
+        (64u * 1024 * 1024) /* what one call may add at most: redaction can make an element a few times longer */
 #define SCRATCH_MAX (64u * 1024 * 1024)
 
 enum list_state {
@@ -28,26 +29,26 @@ enum list_state {
 };
 
 struct response_filter {
-        const struct redact_row *row; /* NULL: only patterns */
+        const struct redact_row *row;    /* NULL: only patterns */
         const struct redact_step *steps; /* of the row, for the shape that the answer has */
         unsigned toggles;
-        bool images;                  /* the patterns judge image entries, not container entries */
-        bool thinned;                 /* patterns apply */
+        bool images;  /* the patterns judge image entries, not container entries */
+        bool thinned; /* patterns apply */
         struct visible_patterns patterns;
         enum http_method method;
 
-        bool list;                    /* shape of the answer */
-        bool only_null;               /* a list that began with n: it must be null */
+        bool list;      /* shape of the answer */
+        bool only_null; /* a list that began with n: it must be null */
         enum list_state state;
-        bool null_element;            /* what LIST_INSIDE is within must be null */
-        struct json_scan scan;        /* where the element's end is looked for */
-        struct strbuf value;          /* the part of an element, or of the object, that is there */
-        uint64_t blank;               /* bytes seen since the last element */
-        uint64_t elements;            /* put out */
+        bool null_element;     /* what LIST_INSIDE is within must be null */
+        struct json_scan scan; /* where the element's end is looked for */
+        struct strbuf value;   /* the part of an element, or of the object, that is there */
+        uint64_t blank;        /* bytes seen since the last element */
+        uint64_t elements;     /* put out */
 
         struct strbuf out;
         bool held;
-        struct arena scratch;         /* of one element */
+        struct arena scratch; /* of one element */
 
         bool failed;
         enum reason_code code;
@@ -61,9 +62,11 @@ static int reject(struct response_filter *f, enum reason_code code, const char *
         return -EBADMSG;
 }
 
-/* Redaction runs first, so that what it cannot read is its refusal; without it, reading the list is visibility's business. */
+/* Redaction runs first, so that what it cannot read is its refusal; without it, reading the list is visibility's
+ * business. */
 static int reject_unreadable(struct response_filter *f, const char *why) {
-        return reject(f, f->row ? REASON_upstream_response_rejected_by_policy : REASON_visibility_policy_lookup_failed, why);
+        return reject(f, f->row ? REASON_upstream_response_rejected_by_policy : REASON_visibility_policy_lookup_failed,
+                      why);
 }
 
 static int reject_large(struct response_filter *f) {
@@ -80,8 +83,8 @@ static unsigned toggles_of(const struct policy *p) {
 }
 
 /*
- * Attestation statements (chapter 05, 4.2, item 3) carry what a build saw. The daemon would send them for every value that
- * it takes for true, so we judge by its notion of truth, and before it is asked.
+ * Attestation statements (chapter 05, 4.2, item 3) carry what a build saw. The daemon would send them for every value
+ * that it takes for true, so we judge by its notion of truth, and before it is asked.
  */
 static bool asks_for_statements(struct exchange *x) {
         static const struct slice suffix = { "/attestations", 13 };
@@ -89,7 +92,8 @@ static bool asks_for_statements(struct exchange *x) {
 
         if (x->policy->root->response.allow_attestation_statements || x->head.method == HTTP_HEAD)
                 return false;
-        if (!slice_starts(path, SLICE("/images/")) || !slice_ends(path, suffix) || path.len <= strlen("/images/") + suffix.len)
+        if (!slice_starts(path, SLICE("/images/")) || !slice_ends(path, suffix) ||
+            path.len <= strlen("/images/") + suffix.len)
                 return false;
         return http_query_get(exchange_query(x), SLICE("statement"), &value) && http_query_truth(value);
 }
@@ -113,7 +117,8 @@ enum stage_result stage_response(struct exchange *x) {
                 return STAGE_ANSWER;
         }
         toggles = toggles_of(x->policy);
-        row = x->head.method == HTTP_HEAD ? NULL : redact_find(x->target.normalized, x->head.method == HTTP_GET, toggles);
+        row = x->head.method == HTTP_HEAD ? NULL
+                                          : redact_find(x->target.normalized, x->head.method == HTTP_GET, toggles);
         images = slice_eq(x->target.normalized, SLICE("/images/json"));
         thinned = reads && (images || slice_eq(x->target.normalized, SLICE("/containers/json")));
         if (thinned) {
@@ -148,7 +153,8 @@ enum response_action response_filter_head(struct response_filter *f, const struc
         if (f->method == HTTP_HEAD)
                 return RESPONSE_BARE;
         for (size_t i = 0; i < head->n_fields; i++) {
-                if (head->fields[i].id != HTTP_F_CONTENT_ENCODING || slice_case_eq(head->fields[i].value, SLICE("identity")))
+                if (head->fields[i].id != HTTP_F_CONTENT_ENCODING ||
+                    slice_case_eq(head->fields[i].value, SLICE("identity")))
                         continue;
                 reject_unreadable(f, "the daemon's answer is encoded although identity was asked for");
                 return RESPONSE_REJECT;
@@ -162,7 +168,10 @@ enum response_action response_filter_head(struct response_filter *f, const struc
 
 bool response_filter_drops(const struct http_field *field) {
         static const struct slice named[] = {
-                { "accept-ranges", 13 }, { "content-range", 13 }, { "content-digest", 14 }, { "repr-digest", 11 },
+                { "accept-ranges", 13 },
+                { "content-range", 13 },
+                { "content-digest", 14 },
+                { "repr-digest", 11 },
         };
 
         switch (field->id) {
@@ -203,8 +212,8 @@ static int take_element(struct response_filter *f, struct slice text) {
         int r;
 
         arena_reset(&f->scratch);
-        if (json_validate(text, JSON_ALLOW_NUL | JSON_ALLOW_BAD_UTF8 | JSON_ALLOW_DUPLICATES, RESPONSE_DEPTH_MAX, &f->scratch,
-                          NULL) < 0)
+        if (json_validate(text, JSON_ALLOW_NUL | JSON_ALLOW_BAD_UTF8 | JSON_ALLOW_DUPLICATES, RESPONSE_DEPTH_MAX,
+                          &f->scratch, NULL) < 0)
                 return reject_unreadable(f, "an element of the daemon's list is not JSON");
         v = json_root(text);
         if (f->elements)
@@ -216,7 +225,8 @@ static int take_element(struct response_filter *f, struct slice text) {
                 r = f->images ? visible_image(&f->patterns, v, &f->scratch)
                               : visible_container_entry(&f->patterns, v, &f->scratch);
                 if (r < 0)
-                        return reject(f, REASON_visibility_policy_lookup_failed, "an element of the daemon's list has not the expected fields");
+                        return reject(f, REASON_visibility_policy_lookup_failed,
+                                      "an element of the daemon's list has not the expected fields");
                 if (r == 0) {
                         f->out.len = before;
                         return 0;
@@ -324,13 +334,15 @@ static int feed_list(struct response_filter *f, struct slice in) {
                                 return reject_unreadable(f, "an element of the daemon's list is not an object");
                         f->state = LIST_INSIDE;
                         f->null_element = c == 'n';
-                        f->scan = (struct json_scan) { 0 };
+                        f->scan = (struct json_scan){ 0 };
                         f->blank = 0;
                         break;
                 case LIST_END:
-                        /* Data behind the list never reaches the client. A list that is to be thinned out is refused for it. */
+                        /* Data behind the list never reaches the client. A list that is to be thinned out is refused
+                         * for it. */
                         if (f->thinned)
-                                return reject(f, REASON_visibility_policy_lookup_failed, "there is data behind the daemon's list");
+                                return reject(f, REASON_visibility_policy_lookup_failed,
+                                              "there is data behind the daemon's list");
                         f->state = LIST_BEHIND;
                         break;
                 case LIST_INSIDE:
@@ -370,8 +382,8 @@ static int end_object(struct response_filter *f) {
         while (value.len && is_blank(value.at[value.len - 1]))
                 value.len--;
         arena_reset(&f->scratch);
-        if (value.len == 0 || json_validate(text, JSON_ALLOW_NUL | JSON_ALLOW_BAD_UTF8 | JSON_ALLOW_DUPLICATES, RESPONSE_DEPTH_MAX,
-                                            &f->scratch, NULL) < 0)
+        if (value.len == 0 || json_validate(text, JSON_ALLOW_NUL | JSON_ALLOW_BAD_UTF8 | JSON_ALLOW_DUPLICATES,
+                                            RESPONSE_DEPTH_MAX, &f->scratch, NULL) < 0)
                 return reject_unreadable(f, "the daemon's answer is not JSON");
         v = json_root(text);
         if (f->only_null && v.type != JSON_NULL)

@@ -6,11 +6,11 @@
 #include "http/exchange.h"
 
 /*
- * What stands between the daemon's answer and the client: redaction (chapter 05, part 4) and the lists that name and image
- * patterns thin out (part 3.4), in one pass.
+ * What stands between the daemon's answer and the client: redaction (chapter 05, part 4) and the lists that name and
+ * image patterns thin out (part 3.4), in one pass.
  *
- * stage_response(), the last stage before dialling, knows from method, path, scope and policy whether the answer will be
- * looked at, and if so leaves a filter in x->response_filter. NULL there means that the relay may splice the answer.
+ * stage_response(), the last stage before dialling, knows from method, path, scope and policy whether the answer will
+ * be looked at, and if so leaves a filter in x->response_filter. NULL there means that the relay may splice the answer.
  * With a filter, the relay
  *
  *   1. sends `Accept-Encoding: identity` in place of the client's, and no Range, If-Range or TE field;
@@ -19,20 +19,21 @@
  *      response_filter_end(); after each call it sends response_filter_output() and empties it, except while held;
  *   4. frames the answer anew: Content-Length when it is still held after the end, otherwise chunked, or
  *      until-close for HTTP/1.0. Trailers are dropped, and so is every field that response_filter_drops() names;
- *   5. on -EBADMSG calls response_filter_verdict(): while nothing was sent the answer is that verdict's 502, afterwards the
- *      client's connection is cut before the end of the body so that it sees the truncation.
+ *   5. on -EBADMSG calls response_filter_verdict(): while nothing was sent the answer is that verdict's 502, afterwards
+ * the client's connection is cut before the end of the body so that it sees the truncation.
  *
  * Memory is bounded by one element of a list, or by one object; never by the length of a list.
  */
 
 #define RESPONSE_VALUE_MAX (8u * 1024 * 1024) /* bytes of one list element, or of an object answer */
-#define RESPONSE_HOLD_MAX (256u * 1024)       /* bytes of a list that are kept back, so that a broken small one is a clean 502 */
+#define RESPONSE_HOLD_MAX \
+        (256u * 1024) /* bytes of a list that are kept back, so that a broken small one is a clean 502 */
 #define RESPONSE_DEPTH_MAX 512u
 
 enum response_action {
         RESPONSE_PASS,   /* relay head and body as they are */
         RESPONSE_FILTER, /* feed the body */
-        RESPONSE_BARE,   /* HEAD of a list that is thinned out: relay the head without Content-Length, there is no body */
+        RESPONSE_BARE, /* HEAD of a list that is thinned out: relay the head without Content-Length, there is no body */
         RESPONSE_REJECT, /* send the verdict's 502; the body is not to be relayed */
 };
 

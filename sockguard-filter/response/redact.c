@@ -10,8 +10,8 @@
 #define REDACTED "<redacted>"
 
 /*
- * One pass over validated text: each function takes a pointer to the first byte of a value and returns the one behind its
- * last, or NULL when what is there cannot be redacted.
+ * One pass over validated text: each function takes a pointer to the first byte of a value and returns the one behind
+ * its last, or NULL when what is there cannot be redacted.
  */
 struct walk {
         const char *end;    /* of the text */
@@ -51,7 +51,8 @@ static bool name_matches(struct slice quoted, const struct redact_step *step) {
         /* Escapes only make a name longer: the common spelling is decided without decoding. */
         if (quoted.len == n + 2)
                 return memcmp(quoted.at + 1, step->name, n) == 0;
-        return quoted.len > n + 2 && memchr(quoted.at, '\\', quoted.len) && json_name_is(quoted, slice_make(step->name, n));
+        return quoted.len > n + 2 && memchr(quoted.at, '\\', quoted.len) &&
+               json_name_is(quoted, slice_make(step->name, n));
 }
 
 static const char *walk_object(struct walk *w, const char *p, const struct redact_step *steps);
@@ -107,7 +108,8 @@ static const char *walk_map(struct walk *w, const char *p, const struct redact_s
                 if (step->op == REDACT_MAP_EACH)
                         p = *p == 'n' ? skip(w, p) : walk_each(w, p, step->inside, true);
                 else
-                        p = *p == '{' ? walk_object(w, p, step->inside) : wrong(w, "an entry of a map is not an object");
+                        p = *p == '{' ? walk_object(w, p, step->inside)
+                                      : wrong(w, "an entry of a map is not an object");
                 if (!p)
                         return NULL;
         }

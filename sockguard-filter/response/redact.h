@@ -6,9 +6,9 @@
 #include "base/strbuf.h"
 
 /*
- * Redaction (chapter 05, 4.4 to 4.9) as data: which answers are looked at, and what happens to which member. The rows are in
- * redact_rows.c, redact.c walks them. A walk copies the original text and puts something else in the place of a value, so
- * members that no row names stay as they are to the byte, numbers included.
+ * Redaction (chapter 05, 4.4 to 4.9) as data: which answers are looked at, and what happens to which member. The rows
+ * are in redact_rows.c, redact.c walks them. A walk copies the original text and puts something else in the place of a
+ * value, so members that no row names stay as they are to the byte, numbers included.
  */
 
 /* What the operator asked for; the bits of a row say which of these switch it on. */
@@ -57,7 +57,8 @@ struct redact_row {
         const char *pattern; /* normalised path: "{}" is one or more segments, "{1}" exactly one */
         uint8_t shape;       /* enum redact_shape */
         uint8_t when;
-        bool reads;          /* only answers to GET: for other methods the pattern takes a call's name for part of an identifier */
+        bool reads; /* only answers to GET: for other methods the pattern takes a call's name for part of an identifier
+                     */
         const struct redact_step *steps, *alone;
 };
 
@@ -75,8 +76,9 @@ const struct redact_row *redact_find(struct slice path, bool read, unsigned togg
 extern const struct redact_row redact_rows[];
 
 /*
- * Appends the redacted form of `value`, whose text passed json_validate(), to `out`. An object is walked; null is copied.
- * 0; -EBADMSG: a member that must be redacted is not of the kind it has to be, or the value is neither object nor null
+ * Appends the redacted form of `value`, whose text passed json_validate(), to `out`. An object is walked; null is
+ * copied. 0; -EBADMSG: a member that must be redacted is not of the kind it has to be, or the value is neither object
+ * nor null
  * (*ret_why is a static text); -ENOBUFS: `out` is full.
  */
 int redact_value(const struct redact_step *steps, unsigned toggles, struct json_value value, struct arena *scratch,

@@ -7,15 +7,18 @@
 
 void visible_patterns_of(const struct policy *p, uint32_t scope, struct visible_patterns *ret) {
         struct visible_patterns vp = { .policy = p };
-        const struct plist root[VISIBLE_AXIS_MAX_] = { p->root->response.name_patterns, p->root->response.image_patterns };
+        const struct plist root[VISIBLE_AXIS_MAX_] = { p->root->response.name_patterns,
+                                                       p->root->response.image_patterns };
 
         for (int axis = 0; axis < VISIBLE_AXIS_MAX_; axis++) {
                 vp.lists[axis][0] = policy_list(p, root[axis], struct pstr);
                 vp.n[axis][0] = root[axis].n;
         }
         if (scope != POLICY_SCOPE_ROOT && scope - 1 < p->root->clients.profiles.n) {
-                const struct opt_profile *profile = policy_list(p, p->root->clients.profiles, struct opt_profile) + (scope - 1);
-                const struct plist own[VISIBLE_AXIS_MAX_] = { profile->response.name_patterns, profile->response.image_patterns };
+                const struct opt_profile *profile =
+                        policy_list(p, p->root->clients.profiles, struct opt_profile) + (scope - 1);
+                const struct plist own[VISIBLE_AXIS_MAX_] = { profile->response.name_patterns,
+                                                              profile->response.image_patterns };
 
                 for (int axis = 0; axis < VISIBLE_AXIS_MAX_; axis++) {
                         vp.lists[axis][1] = policy_list(p, own[axis], struct pstr);
@@ -96,7 +99,8 @@ int visible_container_inspect(const struct visible_patterns *vp, struct json_val
         if (axis_set(vp, VISIBLE_NAME) &&
             !axis_matches(vp, VISIBLE_NAME, without_slash(c.names.n ? c.names.at[0] : c.name)))
                 return 0;
-        /* The list shows the reference, the inspect an id at the top and the reference in Config: either may match (3.5). */
+        /* The list shows the reference, the inspect an id at the top and the reference in Config: either may match
+         * (3.5). */
         return !axis_set(vp, VISIBLE_IMAGE) || axis_matches(vp, VISIBLE_IMAGE, c.config.image) ||
                axis_matches(vp, VISIBLE_IMAGE, c.image);
 }

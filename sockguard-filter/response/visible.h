@@ -6,8 +6,8 @@
 #include "policy/image.h"
 
 /*
- * Visibility by name and image patterns (chapter 05, 3.1, 3.4, 3.5): the root's patterns and the profile's are one list, of
- * which one must match; the axes are ANDed; an axis without patterns does not count.
+ * Visibility by name and image patterns (chapter 05, 3.1, 3.4, 3.5): the root's patterns and the profile's are one
+ * list, of which one must match; the axes are ANDed; an axis without patterns does not count.
  */
 
 enum visible_axis { VISIBLE_NAME, VISIBLE_IMAGE, VISIBLE_AXIS_MAX_ };
@@ -24,10 +24,12 @@ void visible_patterns_of(const struct policy *p, uint32_t scope, struct visible_
 
 /*
  * Judges one element of GET /containers/json or /images/json, or the answer of an inspect. The value must have passed
- * json_validate(). 1 visible, 0 hidden, -EBADMSG when it has not the fields' types (null counts as an object without members).
+ * json_validate(). 1 visible, 0 hidden, -EBADMSG when it has not the fields' types (null counts as an object without
+ * members).
  */
 int visible_container_entry(const struct visible_patterns *vp, struct json_value v, struct arena *a);
 int visible_container_inspect(const struct visible_patterns *vp, struct json_value v, struct arena *a);
-int visible_image(const struct visible_patterns *vp, struct json_value v, struct arena *a); /* entries and inspects alike */
+int visible_image(const struct visible_patterns *vp, struct json_value v,
+                  struct arena *a); /* entries and inspects alike */
 
 #endif

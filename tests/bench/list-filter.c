@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What filtering a container list costs beside reading it with bare cJSON: list-filter [CONTAINERS [ROUNDS]]. Prints the
- * microseconds a list of both, their ratio, and how much memory filtering a list of 50 MB took.
+ * What filtering a container list costs beside reading it with bare cJSON: list-filter [CONTAINERS [ROUNDS]]. Prints
+ * the microseconds a list of both, their ratio, and how much memory filtering a list of 50 MB took.
  */
 #include <cjson/cJSON.h>
 #include <stdio.h>
@@ -13,12 +13,19 @@
 #include "tests/unit/tenants.h"
 
 static void one_container(struct strbuf *b, int i) {
-        strbuf_addf(b, "{\"Id\":\"%064x\",\"Names\":[\"/web-%d\"],\"Image\":\"busybox:latest\",\"ImageID\":\"sha256:%064x\",\"Command\":\"sleep 3600\","
-                       "\"Created\":%d,\"Ports\":[],\"Labels\":{\"com.example.app\":\"bench\",\"n\":\"%d\"},\"State\":\"created\",\"Status\":\"Created\","
-                       "\"HostConfig\":{\"NetworkMode\":\"default\"},\"NetworkSettings\":{\"Networks\":{\"bridge\":{\"IPAMConfig\":null,\"Links\":null,"
-                       "\"Aliases\":null,\"NetworkID\":\"\",\"EndpointID\":\"\",\"Gateway\":\"\",\"IPAddress\":\"\",\"IPPrefixLen\":0,\"IPv6Gateway\":\"\","
-                       "\"GlobalIPv6Address\":\"\",\"GlobalIPv6PrefixLen\":0,\"MacAddress\":\"\",\"DriverOpts\":null}}},\"Mounts\":[{\"Type\":\"bind\","
-                       "\"Source\":\"/srv/data/%d\",\"Destination\":\"/data\",\"Mode\":\"ro\",\"RW\":false,\"Propagation\":\"rprivate\"}]}",
+        strbuf_addf(b,
+                    "{\"Id\":\"%064x\",\"Names\":[\"/"
+                    "web-%d\"],\"Image\":\"busybox:latest\",\"ImageID\":\"sha256:%064x\",\"Command\":\"sleep 3600\","
+                    "\"Created\":%d,\"Ports\":[],\"Labels\":{\"com.example.app\":\"bench\",\"n\":\"%d\"},\"State\":"
+                    "\"created\",\"Status\":\"Created\","
+                    "\"HostConfig\":{\"NetworkMode\":\"default\"},\"NetworkSettings\":{\"Networks\":{\"bridge\":{"
+                    "\"IPAMConfig\":null,\"Links\":null,"
+                    "\"Aliases\":null,\"NetworkID\":\"\",\"EndpointID\":\"\",\"Gateway\":\"\",\"IPAddress\":\"\","
+                    "\"IPPrefixLen\":0,\"IPv6Gateway\":\"\","
+                    "\"GlobalIPv6Address\":\"\",\"GlobalIPv6PrefixLen\":0,\"MacAddress\":\"\",\"DriverOpts\":null}}},"
+                    "\"Mounts\":[{\"Type\":\"bind\","
+                    "\"Source\":\"/srv/data/%d\",\"Destination\":\"/"
+                    "data\",\"Mode\":\"ro\",\"RW\":false,\"Propagation\":\"rprivate\"}]}",
                     i, i, i + 1, 1700000000 + i, i, i);
 }
 
@@ -40,7 +47,8 @@ static size_t filter_list(struct fake *f, struct slice list) {
         size_t out = 0;
 
         fake_request(f, "GET /containers/json?all=1");
-        if (stage_response(&f->x) != STAGE_NEXT || !(rf = f->x.response_filter) || response_filter_head(rf, &head) != RESPONSE_FILTER)
+        if (stage_response(&f->x) != STAGE_NEXT || !(rf = f->x.response_filter) ||
+            response_filter_head(rf, &head) != RESPONSE_FILTER)
                 exit(1);
         while (list.len) {
                 if (response_filter_data(rf, slice_upto(list, 65536)) < 0)
@@ -99,8 +107,8 @@ int main(int argc, char **argv) {
                 best_json = t1 - t0 < best_json ? t1 - t0 : best_json;
                 best_filter = t2 - t1 < best_filter ? t2 - t1 : best_filter;
         }
-        printf("%d containers, %zu bytes: cJSON %.1f us, filter %.1f us, ratio %.2f\n", n, list.len, (double) best_json / 1e3,
-               (double) best_filter / 1e3, (double) best_filter / (double) best_json);
+        printf("%d containers, %zu bytes: cJSON %.1f us, filter %.1f us, ratio %.2f\n", n, list.len,
+               (double) best_json / 1e3, (double) best_filter / 1e3, (double) best_filter / (double) best_json);
         strbuf_free(&list);
         fake_done(&f);
         return best_filter > 3 * best_json;

@@ -56,7 +56,8 @@ static struct slice next_number(struct slice *rest) {
                         for (i++; i < rest->len && rest->at[i] != '"'; i++)
                                 i += rest->at[i] == '\\';
         start = i;
-        while (i < rest->len && (strchr("+-.eE", rest->at[i]) ? rest->at[i] != 0 : rest->at[i] >= '0' && rest->at[i] <= '9'))
+        while (i < rest->len &&
+               (strchr("+-.eE", rest->at[i]) ? rest->at[i] != 0 : rest->at[i] >= '0' && rest->at[i] <= '9'))
                 i++;
         *rest = slice_from(*rest, i);
         return i > start ? slice_make(rest->at - (i - start), i - start) : SLICE("");
@@ -77,8 +78,8 @@ static void numbers_are_kept(struct slice in, struct slice out) {
 }
 
 /*
- * Bytes: which row, which toggles, how long the pieces; then the daemon's answer. Whatever it is: the same comes out however it is
- * cut, what comes out is JSON, and redacting it once more changes nothing.
+ * Bytes: which row, which toggles, how long the pieces; then the daemon's answer. Whatever it is: the same comes out
+ * however it is cut, what comes out is JSON, and redacting it once more changes nothing.
  */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         static struct strbuf whole = { .limit = 1u << 26 }, cut = { .limit = 1u << 26 };
@@ -118,8 +119,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 FUZZ_ASSERT(slice_eq(first, strbuf_view(&cut)));
                 numbers_are_kept(body, first);
                 arena_init(&a, 1u << 26, NULL);
-                FUZZ_ASSERT(blank(first) || json_validate(first, JSON_ALLOW_NUL | JSON_ALLOW_BAD_UTF8 | JSON_ALLOW_DUPLICATES,
-                                                          RESPONSE_DEPTH_MAX + 1, &a, NULL) == 0);
+                FUZZ_ASSERT(blank(first) ||
+                            json_validate(first, JSON_ALLOW_NUL | JSON_ALLOW_BAD_UTF8 | JSON_ALLOW_DUPLICATES,
+                                          RESPONSE_DEPTH_MAX + 1, &a, NULL) == 0);
                 arena_free(&a);
                 FUZZ_ASSERT(run(&f, line, first, 1u << 20, &cut) == 0);
                 FUZZ_ASSERT(slice_eq(strbuf_view(&whole), strbuf_view(&cut)));

@@ -38,7 +38,8 @@ static void narrow(struct fake *f, struct slice text) {
         if (list_filter_narrow(&f->x, SLICE("label"), &owner, 1, text.len % 2) < 0)
                 return;
         http_query_get(&f->x.query, SLICE("filters"), &filters);
-        FUZZ_ASSERT(json_validate(filters, JSON_ALLOW_NUL | JSON_ALLOW_BAD_UTF8 | JSON_ALLOW_DUPLICATES, JSON_DEPTH_MAX, &f->arena, NULL) == 0);
+        FUZZ_ASSERT(json_validate(filters, JSON_ALLOW_NUL | JSON_ALLOW_BAD_UTF8 | JSON_ALLOW_DUPLICATES, JSON_DEPTH_MAX,
+                                  &f->arena, NULL) == 0);
         labels = json_member_exact(json_root(filters), SLICE("label"));
         it = json_iter_of(labels);
         while (json_next(&it, labels.type == JSON_OBJECT ? &entry : NULL, &v)) {
@@ -85,9 +86,11 @@ static void labels(struct fake *f, struct slice text) {
         FUZZ_ASSERT(labelled(json_root(out), root));
 }
 
-/* The first byte says what the rest is: a `filters` parameter, a `labels` parameter, or a body of one of these paths. */
+/* The first byte says what the rest is: a `filters` parameter, a `labels` parameter, or a body of one of these paths.
+ */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-        static const char *const paths[] = { "/containers/create", "/services/create", "/libpod/containers/create", "/libpod/pods/create", "/volumes/create" };
+        static const char *const paths[] = { "/containers/create", "/services/create", "/libpod/containers/create",
+                                             "/libpod/pods/create", "/volumes/create" };
         static struct fake f;
         struct slice text;
 

@@ -8,7 +8,8 @@
 #include "http/exchange.h"
 
 /*
- * An exchange without sockets, and a policy without a compiler: the root structure with its texts behind it, as in an image.
+ * An exchange without sockets, and a policy without a compiler: the root structure with its texts behind it, as in an
+ * image.
  */
 struct fake {
         _Alignas(8) union {
@@ -25,7 +26,9 @@ struct fake {
 static inline void fake_init(struct fake *f) {
         memset(f, 0, sizeof(*f));
         f->used = (sizeof(struct opt_root) + 7) & ~(size_t) 7;
-        f->policy = (struct policy) { .base = f->image.bytes, .size = sizeof(f->image), .root = &f->image.root, .compiled = &f->compiled };
+        f->policy = (struct policy){
+                .base = f->image.bytes, .size = sizeof(f->image), .root = &f->image.root, .compiled = &f->compiled
+        };
         arena_init(&f->arena, 64u * 1024 * 1024, NULL);
         f->x.policy = &f->policy;
         f->x.arena = &f->arena;
@@ -70,9 +73,9 @@ static inline void fake_request(struct fake *f, const char *line) {
 
         arena_reset(&f->arena);
         slice_cut(slice_of(line), ' ', &method, &target);
-        f->x.head = (struct http_head) { .method_text = method, .method = http_method_of(method), .target = target };
+        f->x.head = (struct http_head){ .method_text = method, .method = http_method_of(method), .target = target };
         f->x.query_parsed = f->x.query_changed = f->x.body_changed = false;
-        f->x.verdict = (struct verdict) { 0 };
+        f->x.verdict = (struct verdict){ 0 };
         if (http_target_parse(target, true, &f->arena, &f->x.target, &code, &why) < 0) {
                 fprintf(stderr, "bad request line in a test: %s\n", line);
                 exit(1);

@@ -7,8 +7,9 @@
 #define MINE "{\"com.sockguard.owner\":\"alice\"}"
 
 /*
- * The daemon of these tests: whatever is called "mine" is alice's, "theirs" bob's, "none" nobody's, "gone" is not there,
- * "broken" answers 500. Labels stand at all places where some kind keeps them. Exec instances are "e" + their container.
+ * The daemon of these tests: whatever is called "mine" is alice's, "theirs" bob's, "none" nobody's, "gone" is not
+ * there, "broken" answers 500. Labels stand at all places where some kind keeps them. Exec instances are "e" + their
+ * container.
  */
 static struct slice last_lookup;
 static unsigned lookups;
@@ -30,37 +31,49 @@ static int fake_lookup(struct exchange *x, struct slice path, size_t limit, stru
         lookups++;
         last_lookup = arena_dup(x->arena, path);
         if (path_has(path, "broken")) {
-                *ret = (struct lookup) { .status = 500, .body = SLICE("{}") };
+                *ret = (struct lookup){ .status = 500, .body = SLICE("{}") };
                 return 0;
         }
         if (path_has(path, "gone")) {
-                *ret = (struct lookup) { .status = 404, .body = SLICE("{}") };
+                *ret = (struct lookup){ .status = 404, .body = SLICE("{}") };
                 return 0;
         }
         if (slice_starts(path, SLICE("/exec/"))) {
                 struct slice id = slice_from(path, strlen("/exec/e"));
 
                 id.len -= strlen("/json");
-                *ret = (struct lookup) { .status = 200, .body = arena_printf(x->arena, "{\"ContainerID\":\"%.*s\"}", SLICE_ARG(id)) };
+                *ret = (struct lookup){ .status = 200,
+                                        .body = arena_printf(x->arena, "{\"ContainerID\":\"%.*s\"}", SLICE_ARG(id)) };
                 return 0;
         }
         if (slice_eq(path, SLICE("/images/json"))) {
-                *ret = (struct lookup) { .status = 200, .body = SLICE(
-                        "[{\"RepoTags\":[\"ours:1\"],\"Labels\":{\"com.sockguard.owner\":\"alice\",\"vis\":\"alice\"}},"
-                        "{\"RepoTags\":[\"a/ours:1\",\"shared:1\"],\"Labels\":{\"com.sockguard.owner\":\"alice\",\"vis\":\"alice\"}},"
-                        "{\"RepoTags\":null,\"RepoDigests\":[\"shared@sha256:1\"],\"Labels\":{\"com.sockguard.owner\":\"bob\"}},"
-                        "{\"RepoTags\":[\"r.io:5000/hers:1\",\"hers:1\"],\"Labels\":{\"com.sockguard.owner\":\"bob\"}},"
-                        "{\"RepoTags\":[\"nobodys:1\"],\"Labels\":null}]") };
+                *ret = (struct lookup){ .status = 200,
+                                        .body = SLICE(
+                                                "[{\"RepoTags\":[\"ours:1\"],\"Labels\":{\"com.sockguard.owner\":"
+                                                "\"alice\",\"vis\":\"alice\"}},"
+                                                "{\"RepoTags\":[\"a/"
+                                                "ours:1\",\"shared:1\"],\"Labels\":{\"com.sockguard.owner\":\"alice\","
+                                                "\"vis\":\"alice\"}},"
+                                                "{\"RepoTags\":null,\"RepoDigests\":[\"shared@sha256:1\"],\"Labels\":{"
+                                                "\"com.sockguard.owner\":\"bob\"}},"
+                                                "{\"RepoTags\":[\"r.io:5000/"
+                                                "hers:1\",\"hers:1\"],\"Labels\":{\"com.sockguard.owner\":\"bob\"}},"
+                                                "{\"RepoTags\":[\"nobodys:1\"],\"Labels\":null}]") };
                 return 0;
         }
-        labels = owner ? arena_printf(x->arena, "{\"com.sockguard.owner\":\"%s\",\"vis\":\"%s\"}", owner, owner) : SLICE("{}");
+        labels = owner ? arena_printf(x->arena, "{\"com.sockguard.owner\":\"%s\",\"vis\":\"%s\"}", owner, owner)
+                       : SLICE("{}");
         ret->status = 200;
         if (path_has(path, "/libpod/networks/"))
                 ret->body = arena_printf(x->arena, "[{\"labels\":%.*s}]", SLICE_ARG(labels));
         else if (path_has(path, "/containers/") || path_has(path, "/images/"))
-                ret->body = arena_printf(x->arena, "{\"Name\":\"/web\",\"RepoTags\":[\"web:1\"],\"Image\":\"sha256:0\",\"Config\":{\"Image\":\"nginx:1\",\"Labels\":%.*s}}",
+                ret->body = arena_printf(x->arena,
+                                         "{\"Name\":\"/"
+                                         "web\",\"RepoTags\":[\"web:1\"],\"Image\":\"sha256:0\",\"Config\":{\"Image\":"
+                                         "\"nginx:1\",\"Labels\":%.*s}}",
                                          SLICE_ARG(labels));
-        else if (path_has(path, "/networks/") || path_has(path, "/volumes/") || path_has(path, "/tasks/") || path_has(path, "/pods/"))
+        else if (path_has(path, "/networks/") || path_has(path, "/volumes/") || path_has(path, "/tasks/") ||
+                 path_has(path, "/pods/"))
                 ret->body = arena_printf(x->arena, "{\"Labels\":%.*s}", SLICE_ARG(labels));
         else
                 ret->body = arena_printf(x->arena, "{\"Spec\":{\"Labels\":%.*s}}", SLICE_ARG(labels));
@@ -94,12 +107,14 @@ struct row {
         int status; /* 0: passes */
 };
 
-static void check_rows(struct fake *f, const struct row *rows, size_t n, enum stage_result (*stage)(struct exchange *)) {
+static void check_rows(struct fake *f, const struct row *rows, size_t n,
+                       enum stage_result (*stage)(struct exchange *)) {
         for (size_t i = 0; i < n; i++) {
                 request(f, rows[i].line, rows[i].body);
                 (void) stage(&f->x);
                 if (f->x.verdict.status != rows[i].status)
-                        fprintf(stderr, "row %zu: %s %s: %.*s\n", i, rows[i].line, rows[i].body ? rows[i].body : "", SLICE_ARG(f->x.verdict.reason));
+                        fprintf(stderr, "row %zu: %s %s: %.*s\n", i, rows[i].line, rows[i].body ? rows[i].body : "",
+                                SLICE_ARG(f->x.verdict.reason));
                 CHECK_INT(f->x.verdict.status, rows[i].status);
         }
 }
@@ -108,21 +123,54 @@ static void check_rows(struct fake *f, const struct row *rows, size_t n, enum st
 
 static void every_path_that_names_a_resource_is_checked(void) {
         static const char *const paths[] = {
-                "GET /containers/%s/json", "POST /containers/%s/stop", "DELETE /containers/%s", "GET /containers/%s/logs",
-                "POST /containers/%s/exec", "GET /containers/%s/archive", "PUT /containers/%s/archive", "GET /containers/%s/attach/ws",
-                "POST /containers/%s/attach", "GET /exec/e%s/json", "POST /exec/e%s/start", "POST /exec/e%s/resize",
-                "GET /networks/%s", "DELETE /networks/%s", "POST /networks/%s/connect", "GET /volumes/%s", "DELETE /volumes/%s",
-                "PUT /volumes/%s", "GET /services/%s", "GET /services/%s/logs", "DELETE /services/%s", "GET /tasks/%s",
-                "GET /tasks/%s/logs", "GET /secrets/%s", "POST /secrets/%s/update", "DELETE /configs/%s", "POST /configs/%s/update",
-                "GET /nodes/%s", "DELETE /nodes/%s", "GET /libpod/containers/%s/json", "POST /libpod/containers/%s/start",
-                "GET /libpod/exec/e%s/json", "POST /libpod/pods/%s/stop", "GET /libpod/networks/%s/json", "DELETE /libpod/volumes/%s",
-                "GET /libpod/secrets/%s/json", "GET /images/%s/json", "DELETE /images/%s", "POST /images/%s/push", "GET /images/a/%s/get",
+                "GET /containers/%s/json",
+                "POST /containers/%s/stop",
+                "DELETE /containers/%s",
+                "GET /containers/%s/logs",
+                "POST /containers/%s/exec",
+                "GET /containers/%s/archive",
+                "PUT /containers/%s/archive",
+                "GET /containers/%s/attach/ws",
+                "POST /containers/%s/attach",
+                "GET /exec/e%s/json",
+                "POST /exec/e%s/start",
+                "POST /exec/e%s/resize",
+                "GET /networks/%s",
+                "DELETE /networks/%s",
+                "POST /networks/%s/connect",
+                "GET /volumes/%s",
+                "DELETE /volumes/%s",
+                "PUT /volumes/%s",
+                "GET /services/%s",
+                "GET /services/%s/logs",
+                "DELETE /services/%s",
+                "GET /tasks/%s",
+                "GET /tasks/%s/logs",
+                "GET /secrets/%s",
+                "POST /secrets/%s/update",
+                "DELETE /configs/%s",
+                "POST /configs/%s/update",
+                "GET /nodes/%s",
+                "DELETE /nodes/%s",
+                "GET /libpod/containers/%s/json",
+                "POST /libpod/containers/%s/start",
+                "GET /libpod/exec/e%s/json",
+                "POST /libpod/pods/%s/stop",
+                "GET /libpod/networks/%s/json",
+                "DELETE /libpod/volumes/%s",
+                "GET /libpod/secrets/%s/json",
+                "GET /images/%s/json",
+                "DELETE /images/%s",
+                "POST /images/%s/push",
+                "GET /images/a/%s/get",
                 "GET /images/%s/history",
         };
         static const struct {
                 const char *name;
                 int status, image_status;
-        } names[] = { { "mine", 0, 0 }, { "theirs", 403, 403 }, { "none", 403, 0 }, { "gone", 0, 0 }, { "broken", 502, 502 } };
+        } names[] = {
+                { "mine", 0, 0 }, { "theirs", 403, 403 }, { "none", 403, 0 }, { "gone", 0, 0 }, { "broken", 502, 502 }
+        };
         static struct fake f;
 
         setup(&f);
@@ -148,25 +196,41 @@ static void reserved_words_are_names_where_the_daemon_reads_them_so(void) {
         static const struct {
                 const char *line, *lookup; /* "" : no resource is looked up */
         } rows[] = {
-                { "POST /containers/json/stop", "/containers/json/json" }, { "GET /containers/json", "" },
-                { "POST /containers/create/start", "/containers/create/json" }, { "DELETE /containers/prune", "/containers/prune/json" },
-                { "GET /volumes/create", "/volumes/create" },              { "DELETE /volumes/prune", "/volumes/prune" },
-                { "PUT /volumes/create", "/volumes/create" },              { "POST /volumes/prune", "" },
-                { "GET /networks/prune", "/networks/prune" },              { "DELETE /secrets/create", "/secrets/create" },
-                { "DELETE /images/json", "/images/json/json" },            { "GET /images/json", "" },
-                { "DELETE /images/foo/get", "/images/foo%2Fget/json" },    { "GET /images/foo:1/get", "/images/foo:1/json" },
-                { "GET /networks/gone/b", "/networks/gone%2Fb" },                { "DELETE /networks/gone/connect", "/networks/gone%2Fconnect" },
-                { "POST /networks/gone/b/connect", "/networks/gone%2Fb" },       { "POST /networks/gone/connect", "/networks/gone" },
-                { "GET /containers/gone/b/json", "/containers/gone%2Fb/json" },  { "GET /containers/gone/attach/ws", "/containers/gone/json" },
-                { "GET /containers/gone/b/attach/ws", "/containers/gone%2Fb/json" }, { "DELETE /containers/gone/b", "/containers/gone%2Fb/json" },
+                { "POST /containers/json/stop", "/containers/json/json" },
+                { "GET /containers/json", "" },
+                { "POST /containers/create/start", "/containers/create/json" },
+                { "DELETE /containers/prune", "/containers/prune/json" },
+                { "GET /volumes/create", "/volumes/create" },
+                { "DELETE /volumes/prune", "/volumes/prune" },
+                { "PUT /volumes/create", "/volumes/create" },
+                { "POST /volumes/prune", "" },
+                { "GET /networks/prune", "/networks/prune" },
+                { "DELETE /secrets/create", "/secrets/create" },
+                { "DELETE /images/json", "/images/json/json" },
+                { "GET /images/json", "" },
+                { "DELETE /images/foo/get", "/images/foo%2Fget/json" },
+                { "GET /images/foo:1/get", "/images/foo:1/json" },
+                { "GET /networks/gone/b", "/networks/gone%2Fb" },
+                { "DELETE /networks/gone/connect", "/networks/gone%2Fconnect" },
+                { "POST /networks/gone/b/connect", "/networks/gone%2Fb" },
+                { "POST /networks/gone/connect", "/networks/gone" },
+                { "GET /containers/gone/b/json", "/containers/gone%2Fb/json" },
+                { "GET /containers/gone/attach/ws", "/containers/gone/json" },
+                { "GET /containers/gone/b/attach/ws", "/containers/gone%2Fb/json" },
+                { "DELETE /containers/gone/b", "/containers/gone%2Fb/json" },
                 { "DELETE /volumes/gone/b", "/volumes/gone%2Fb" },
-                { "POST /images/foo/json", "/images/foo%2Fjson/json" },    { "GET /images/foo/push", "/images/foo%2Fpush/json" },
-                { "GET /images/search/json", "/images/search/json" },      { "POST /images/load", "" },
-                { "GET /containers/a%20b/json", "/containers/a%20b/json" },{ "GET /containers/a%2Fb/json", "/containers/a/json" },
+                { "POST /images/foo/json", "/images/foo%2Fjson/json" },
+                { "GET /images/foo/push", "/images/foo%2Fpush/json" },
+                { "GET /images/search/json", "/images/search/json" },
+                { "POST /images/load", "" },
+                { "GET /containers/a%20b/json", "/containers/a%20b/json" },
+                { "GET /containers/a%2Fb/json", "/containers/a/json" },
                 { "GET /v4.0.0/libpod/pods/p/json", "/v4.0.0/libpod/pods/p/json" },
                 { "GET /v4.0.0/libpod/containers/p/json", "/containers/p/json" },
-                { "GET /libpod/pods/stats", "" },                          { "DELETE /libpod/pods/stats", "/libpod/pods/stats/json" },
-                { "GET /_ping", "" },                                      { "GET /info", "" },
+                { "GET /libpod/pods/stats", "" },
+                { "DELETE /libpod/pods/stats", "/libpod/pods/stats/json" },
+                { "GET /_ping", "" },
+                { "GET /info", "" },
         };
         static struct fake f;
 
@@ -191,25 +255,34 @@ static void every_reference_is_checked(void) {
                 { "POST /containers/create", "{\"Image\":\"broken\"}", 502 },
                 { "POST /containers/create", "{\"imaGe\":\" theirs \"}", 403 },
                 { "POST /containers/create", "{\"Ima\\u0067e\":\"theirs\"}", 403 },
-                { "POST /containers/create", "{\"HostConfig\":{\"Binds\":[\"/theirs:/x\",\"mine:/y\",\"theirs\"]}}", 0 },
+                { "POST /containers/create", "{\"HostConfig\":{\"Binds\":[\"/theirs:/x\",\"mine:/y\",\"theirs\"]}}",
+                  0 },
                 { "POST /containers/create", "{\"HostConfig\":{\"Binds\":[\" theirs :/x\"]}}", 403 },
                 { "POST /containers/create", "{\"HostConfig\":{\"Binds\":[\"none:/x\"]}}", 403 },
                 { "POST /containers/create", "{\"ho\u017ftconfig\":{\"binds\":[\"theirs:/x\"]}}", 403 },
-                { "POST /containers/create", "{\"HostConfig\":{\"Mounts\":[{\"Type\":\"Volume\",\"Source\":\"theirs\"}]}}", 403 },
-                { "POST /containers/create", "{\"HostConfig\":{\"Mounts\":[{\"Type\":\"cluster\",\"Source\":\"theirs\"}]}}", 403 },
-                { "POST /containers/create", "{\"HostConfig\":{\"Mounts\":[{\"Type\":\"image\",\"Source\":\"theirs\"}]}}", 403 },
-                { "POST /containers/create", "{\"HostConfig\":{\"Mounts\":[{\"Type\":\"bind\",\"Source\":\"theirs\"}]}}", 0 },
+                { "POST /containers/create",
+                  "{\"HostConfig\":{\"Mounts\":[{\"Type\":\"Volume\",\"Source\":\"theirs\"}]}}", 403 },
+                { "POST /containers/create",
+                  "{\"HostConfig\":{\"Mounts\":[{\"Type\":\"cluster\",\"Source\":\"theirs\"}]}}", 403 },
+                { "POST /containers/create",
+                  "{\"HostConfig\":{\"Mounts\":[{\"Type\":\"image\",\"Source\":\"theirs\"}]}}", 403 },
+                { "POST /containers/create",
+                  "{\"HostConfig\":{\"Mounts\":[{\"Type\":\"bind\",\"Source\":\"theirs\"}]}}", 0 },
                 { "POST /containers/create", "{\"HostConfig\":{\"NetworkMode\":\"theirs\"}}", 403 },
                 { "POST /containers/create", "{\"HostConfig\":{\"NetworkMode\":\"Bridge\"}}", 0 },
                 { "POST /containers/create", "{\"HostConfig\":{\"NetworkMode\":\"ns:/none\"}}", 0 },
                 { "POST /containers/create", "{\"HostConfig\":{\"NetworkMode\":\"ns:theirs\"}}", 403 },
                 { "POST /containers/create", "{\"HostConfig\":{\"NetworkMode\":\"Container:theirs\"}}", 403 },
-                { "POST /containers/create", "{\"NetworkingConfig\":{\"EndpointsConfig\":{\"mine\":{\"Links\":[\"theirs:x\"]}}}}", 403 },
+                { "POST /containers/create",
+                  "{\"NetworkingConfig\":{\"EndpointsConfig\":{\"mine\":{\"Links\":[\"theirs:x\"]}}}}", 403 },
                 { "POST /networks/create", "{\"Name\":\"n\",\"ConfigFrom\":{\"Network\":\"theirs\"}}", 403 },
                 { "POST /networks/create", "{\"Name\":\"n\",\"ConfigFrom\":{\"Network\":\"none\"}}", 0 },
-                { "POST /volumes/create", "{\"Name\":\"mine\",\"ClusterVolumeSpec\":{\"Secrets\":[{\"Key\":\"k\",\"Secret\":\"theirs\"}]}}", 403 },
+                { "POST /volumes/create",
+                  "{\"Name\":\"mine\",\"ClusterVolumeSpec\":{\"Secrets\":[{\"Key\":\"k\",\"Secret\":\"theirs\"}]}}",
+                  403 },
                 { "POST /networks/a/mine/connect", "{\"Container\":\"theirs\"}", 403 },
-                { "POST /networks/mine/connect", "{\"Container\":\"mine\",\"EndpointConfig\":{\"Links\":[\"theirs\"]}}", 403 },
+                { "POST /networks/mine/connect", "{\"Container\":\"mine\",\"EndpointConfig\":{\"Links\":[\"theirs\"]}}",
+                  403 },
                 { "POST /containers/create", "{\"HostConfig\":{\"NetworkMode\":\"container:theirs\"}}", 403 },
                 { "POST /containers/create", "{\"HostConfig\":{\"NetworkMode\":\" CONTAINER: theirs\"}}", 403 },
                 { "POST /containers/create", "{\"HostConfig\":{\"NetworkMode\":\"container:gone\"}}", 0 },
@@ -222,18 +295,34 @@ static void every_reference_is_checked(void) {
                 { "POST /containers/create", "{\"HostConfig\":{\"VolumesFrom\":[\"theirs:ro\"]}}", 403 },
                 { "POST /containers/create", "{\"HostConfig\":{\"Links\":[\"theirs:x\"]}}", 403 },
                 { "POST /containers/create", "{\"NetworkingConfig\":{\"EndpointsConfig\":{\"theirs\":{}}}}", 403 },
-                { "POST /containers/create", "{\"NetworkingConfig\":{\"EndpointsConfig\":{\"bridge\":{\"NetworkID\":\"theirs\"}}}}", 403 },
-                { "POST /containers/create", "{\"NetworkingConfig\":{\"EndpointsConfig\":{\"mine\":null,\"bridge\":{}}}}", 0 },
+                { "POST /containers/create",
+                  "{\"NetworkingConfig\":{\"EndpointsConfig\":{\"bridge\":{\"NetworkID\":\"theirs\"}}}}", 403 },
+                { "POST /containers/create",
+                  "{\"NetworkingConfig\":{\"EndpointsConfig\":{\"mine\":null,\"bridge\":{}}}}", 0 },
                 { "POST /services/create", "{\"TaskTemplate\":{\"ContainerSpec\":{\"Image\":\"theirs\"}}}", 403 },
-                { "POST /services/create", "{\"TaskTemplate\":{\"ContainerSpec\":{\"Mounts\":[{\"Type\":\"volume\",\"Source\":\"theirs\"}]}}}", 403 },
-                { "POST /services/create", "{\"TaskTemplate\":{\"ContainerSpec\":{\"Secrets\":[{\"SecretID\":\"mine\",\"SecretName\":\"theirs\"}]}}}", 0 },
-                { "POST /services/create", "{\"TaskTemplate\":{\"ContainerSpec\":{\"Secrets\":[{\"SecretID\":\" \",\"SecretName\":\"theirs\"}]}}}", 403 },
-                { "POST /services/create", "{\"TaskTemplate\":{\"ContainerSpec\":{\"Configs\":[{\"ConfigID\":\"theirs\"}]}}}", 403 },
+                { "POST /services/create",
+                  "{\"TaskTemplate\":{\"ContainerSpec\":{\"Mounts\":[{\"Type\":\"volume\",\"Source\":\"theirs\"}]}}}",
+                  403 },
+                { "POST /services/create",
+                  "{\"TaskTemplate\":{\"ContainerSpec\":{\"Secrets\":[{\"SecretID\":\"mine\",\"SecretName\":\"theirs\"}"
+                  "]}}}",
+                  0 },
+                { "POST /services/create",
+                  "{\"TaskTemplate\":{\"ContainerSpec\":{\"Secrets\":[{\"SecretID\":\" "
+                  "\",\"SecretName\":\"theirs\"}]}}}",
+                  403 },
+                { "POST /services/create",
+                  "{\"TaskTemplate\":{\"ContainerSpec\":{\"Configs\":[{\"ConfigID\":\"theirs\"}]}}}", 403 },
                 { "POST /services/create", "{\"Networks\":[{\"Target\":\"theirs\"}]}", 403 },
                 { "POST /services/create", "{\"TaskTemplate\":{\"Networks\":[{\"Target\":\"theirs\"}]}}", 403 },
-                { "POST /services/mine/update?version=1", "{\"TaskTemplate\":{\"Networks\":[{\"Target\":\"theirs\"}]}}", 403 },
-                { "POST /services/create", "{\"TaskTemplate\":{\"ContainerSpec\":{\"Privileges\":{\"CredentialSpec\":{\"Config\":\"theirs\"}}}}}", 403 },
-                { "POST /services/create", "{\"TaskTemplate\":{\"NetworkAttachmentSpec\":{\"ContainerID\":\"theirs\"}}}", 403 },
+                { "POST /services/mine/update?version=1", "{\"TaskTemplate\":{\"Networks\":[{\"Target\":\"theirs\"}]}}",
+                  403 },
+                { "POST /services/create",
+                  "{\"TaskTemplate\":{\"ContainerSpec\":{\"Privileges\":{\"CredentialSpec\":{\"Config\":\"theirs\"}}}}"
+                  "}",
+                  403 },
+                { "POST /services/create",
+                  "{\"TaskTemplate\":{\"NetworkAttachmentSpec\":{\"ContainerID\":\"theirs\"}}}", 403 },
                 { "POST /networks/mine/connect", "{\"Container\":\"theirs\"}", 403 },
                 { "POST /networks/mine/connect", "{\"container\":\"mine\"}", 0 },
                 { "POST /networks/mine/disconnect", "{\"Container\":\"theirs\",\"Force\":true}", 403 },
@@ -278,8 +367,10 @@ static void every_reference_is_checked(void) {
                 { "POST /build?cachefrom=[%22mine%22,%22theirs%22]", NULL, 403 },
                 { "POST /build?cachefrom=[%22gone%22]", NULL, 0 },
                 { "POST /libpod/containers/create", "{\"image\":\"mine\",\"pod\":\"theirs\"}", 403 },
-                { "POST /libpod/containers/create", "{\"netns\":{\"nsmode\":\"container\",\"value\":\"theirs\"}}", 403 },
-                { "POST /libpod/containers/create", "{\"cgroupns\":{\"nsmode\":\"container\",\"value\":\"theirs\"}}", 0 },
+                { "POST /libpod/containers/create", "{\"netns\":{\"nsmode\":\"container\",\"value\":\"theirs\"}}",
+                  403 },
+                { "POST /libpod/containers/create", "{\"cgroupns\":{\"nsmode\":\"container\",\"value\":\"theirs\"}}",
+                  0 },
                 { "POST /libpod/containers/create", "{\"volumes\":[{\"Name\":\"theirs\"}]}", 403 },
                 { "POST /libpod/containers/create", "{\"Networks\":{\"theirs\":{}}}", 403 },
                 { "POST /libpod/containers/create", "{\"Networks\":{\"podman\":{}}}", 0 },
@@ -311,7 +402,11 @@ static void the_images_of_a_build_are_checked(void) {
         static const struct {
                 struct slice image;
                 int status;
-        } rows[] = { { { "mine", 4 }, 0 }, { { "theirs", 6 }, 403 }, { { "none", 4 }, 0 }, { { "gone", 4 }, 0 }, { { "broken", 6 }, 502 } };
+        } rows[] = { { { "mine", 4 }, 0 },
+                     { { "theirs", 6 }, 403 },
+                     { { "none", 4 }, 0 },
+                     { { "gone", 4 }, 0 },
+                     { { "broken", 6 }, 502 } };
         static struct fake f;
 
         setup(&f);
@@ -357,13 +452,17 @@ static void bodies_are_stamped_without_touching_other_bytes(void) {
         } rows[] = {
                 { "POST /volumes/create", "{}", "{\"Labels\":" MINE "}" },
                 { "POST /volumes/create", "{ }", "{\"Labels\":" MINE " }" },
-                { "POST /volumes/create", "{\"Name\":\"v\",\"N\":1.50}", "{\"Labels\":" MINE ",\"Name\":\"v\",\"N\":1.50}" },
+                { "POST /volumes/create", "{\"Name\":\"v\",\"N\":1.50}",
+                  "{\"Labels\":" MINE ",\"Name\":\"v\",\"N\":1.50}" },
                 { "POST /volumes/create", "{\"Labels\":null}", "{\"Labels\":" MINE "}" },
                 { "POST /volumes/create", "{\"Labels\":{}}", "{\"Labels\":" MINE "}" },
-                { "POST /volumes/create", "{\"Labels\":{\"a\":\"b\"}}", "{\"Labels\":{\"com.sockguard.owner\":\"alice\",\"a\":\"b\"}}" },
+                { "POST /volumes/create", "{\"Labels\":{\"a\":\"b\"}}",
+                  "{\"Labels\":{\"com.sockguard.owner\":\"alice\",\"a\":\"b\"}}" },
                 { "POST /volumes/create", "{\"Labels\":{\"com.sockguard.owner\":\"bob\"}}", "{\"Labels\":" MINE "}" },
-                { "POST /volumes/create", "{\"Labels\":{\"com.sockguard.\\u006fwner\":5}}", "{\"Labels\":{\"com.sockguard.\\u006fwner\":\"alice\"}}" },
-                { "POST /volumes/create", "{\"lABELS\":{\"COM.SOCKGUARD.OWNER\":\"bob\"}}", "{\"Labels\":{\"com.sockguard.owner\":\"alice\",\"COM.SOCKGUARD.OWNER\":\"bob\"}}" },
+                { "POST /volumes/create", "{\"Labels\":{\"com.sockguard.\\u006fwner\":5}}",
+                  "{\"Labels\":{\"com.sockguard.\\u006fwner\":\"alice\"}}" },
+                { "POST /volumes/create", "{\"lABELS\":{\"COM.SOCKGUARD.OWNER\":\"bob\"}}",
+                  "{\"Labels\":{\"com.sockguard.owner\":\"alice\",\"COM.SOCKGUARD.OWNER\":\"bob\"}}" },
                 { "POST /volumes/create", "{\"label\u017f\":null}", "{\"Labels\":" MINE "}" },
                 { "POST /volumes/create", "{\"Name\":\"v\"} trailing", "{\"Labels\":" MINE ",\"Name\":\"v\"}" },
                 { "POST /volumes/create", "{\"Labels\":[]}", NULL },
@@ -381,12 +480,18 @@ static void bodies_are_stamped_without_touching_other_bytes(void) {
                 { "POST /secrets/create", "{\"Name\":\"n\"}", "{\"Labels\":" MINE ",\"Name\":\"n\"}" },
                 { "POST /nodes/mine/update", "{\"Role\":\"worker\"}", "{\"Labels\":" MINE ",\"Role\":\"worker\"}" },
                 { "POST /nodes/none/update", "{\"Role\":\"worker\"}", "{\"Labels\":" MINE ",\"Role\":\"worker\"}" },
-                { "POST /services/create", "{\"Name\":\"s\"}", "{\"TaskTemplate\":{\"ContainerSpec\":{\"Labels\":" MINE "}},\"Labels\":" MINE ",\"Name\":\"s\"}" },
-                { "POST /services/create", "{\"TaskTemplate\":null}", "{\"Labels\":" MINE ",\"TaskTemplate\":{\"ContainerSpec\":{\"Labels\":" MINE "}}}" },
-                { "POST /services/create", "{\"tasktemplate\":{\"ContainerSpec\":{\"Image\":\"mine\"}}}", "{\"Labels\":" MINE ",\"TaskTemplate\":{\"ContainerSpec\":{\"Labels\":" MINE ",\"Image\":\"mine\"}}}" },
-                { "POST /services/create", "{\"TaskTemplate\":{\"ContainerSpec\":null}}", "{\"Labels\":" MINE ",\"TaskTemplate\":{\"ContainerSpec\":{\"Labels\":" MINE "}}}" },
+                { "POST /services/create", "{\"Name\":\"s\"}",
+                  "{\"TaskTemplate\":{\"ContainerSpec\":{\"Labels\":" MINE "}},\"Labels\":" MINE ",\"Name\":\"s\"}" },
+                { "POST /services/create", "{\"TaskTemplate\":null}",
+                  "{\"Labels\":" MINE ",\"TaskTemplate\":{\"ContainerSpec\":{\"Labels\":" MINE "}}}" },
+                { "POST /services/create", "{\"tasktemplate\":{\"ContainerSpec\":{\"Image\":\"mine\"}}}",
+                  "{\"Labels\":" MINE ",\"TaskTemplate\":{\"ContainerSpec\":{\"Labels\":" MINE
+                  ",\"Image\":\"mine\"}}}" },
+                { "POST /services/create", "{\"TaskTemplate\":{\"ContainerSpec\":null}}",
+                  "{\"Labels\":" MINE ",\"TaskTemplate\":{\"ContainerSpec\":{\"Labels\":" MINE "}}}" },
                 { "POST /services/create", "{\"TaskTemplate\":5}", NULL },
-                { "POST /libpod/containers/create", "{\"image\":\"mine\"}", "{\"labels\":" MINE ",\"image\":\"mine\"}" },
+                { "POST /libpod/containers/create", "{\"image\":\"mine\"}",
+                  "{\"labels\":" MINE ",\"image\":\"mine\"}" },
                 { "POST /libpod/volumes/create", "{\"Label\":{}}", "{\"Labels\":" MINE ",\"Label\":{}}" },
         };
         static struct fake f;
@@ -411,16 +516,27 @@ static void lists_are_narrowed_in_both_filter_forms(void) {
         } rows[] = {
                 { "GET /containers/json", "{\"label\":[\"com.sockguard.owner=alice\"]}" },
                 { "GET /containers/json?filters=null", "{\"label\":[\"com.sockguard.owner=alice\"]}" },
-                { "GET /containers/json?filters=%7B%22status%22:%7B%22running%22:false,%22exited%22:true%7D%7D", "{\"status\":[\"exited\",\"running\"],\"label\":[\"com.sockguard.owner=alice\"]}" },
-                { "GET /containers/json?filters=%7B%22label%22:%7B%22com.sockguard.owner=bob%22:true%7D%7D", "{\"label\":[\"com.sockguard.owner=alice\"]}" },
-                { "GET /containers/json?filters=%7B%22label%22:[%22a=b%22,%22%20com.sockguard.owner%20=x%22,%22com.sockguard.owner%22]%7D", "{\"label\":[\"a=b\",\"com.sockguard.owner=alice\"]}" },
-                { "GET /containers/json?filters=%7B%22label%22:[%22x%22],%22label%22:[%22y%22]%7D", "{\"label\":[\"y\",\"com.sockguard.owner=alice\"]}" },
-                { "GET /nodes?filters=%7B%22label%22:[%22a%22]%7D", "{\"label\":[\"a\"],\"node.label\":[\"com.sockguard.owner=alice\"]}" },
+                { "GET /containers/json?filters=%7B%22status%22:%7B%22running%22:false,%22exited%22:true%7D%7D",
+                  "{\"status\":[\"exited\",\"running\"],\"label\":[\"com.sockguard.owner=alice\"]}" },
+                { "GET /containers/json?filters=%7B%22label%22:%7B%22com.sockguard.owner=bob%22:true%7D%7D",
+                  "{\"label\":[\"com.sockguard.owner=alice\"]}" },
+                { "GET "
+                  "/containers/"
+                  "json?filters=%7B%22label%22:[%22a=b%22,%22%20com.sockguard.owner%20=x%22,%22com.sockguard.owner%22]%"
+                  "7D",
+                  "{\"label\":[\"a=b\",\"com.sockguard.owner=alice\"]}" },
+                { "GET /containers/json?filters=%7B%22label%22:[%22x%22],%22label%22:[%22y%22]%7D",
+                  "{\"label\":[\"y\",\"com.sockguard.owner=alice\"]}" },
+                { "GET /nodes?filters=%7B%22label%22:[%22a%22]%7D",
+                  "{\"label\":[\"a\"],\"node.label\":[\"com.sockguard.owner=alice\"]}" },
                 { "POST /containers/prune", "{\"label\":[\"com.sockguard.owner=alice\"]}" },
                 { "GET /events", "{\"label\":[\"com.sockguard.owner=alice\"]}" },
                 { "GET /libpod/events", "{\"label\":[\"com.sockguard.owner=alice\"]}" },
-                { "GET /containers/json?filters=%7B%22label%22:%7B%22com.sockguard.owner=alice%22:true%7D%7D", "{\"label\":[\"com.sockguard.owner=alice\"]}" },
-                { "GET /libpod/containers/json?filters=%7B%22label%22:[%22com.sockguard.owner=alice%22]%7D&filters=%7B%7D", "{\"label\":[\"com.sockguard.owner=alice\"]}" },
+                { "GET /containers/json?filters=%7B%22label%22:%7B%22com.sockguard.owner=alice%22:true%7D%7D",
+                  "{\"label\":[\"com.sockguard.owner=alice\"]}" },
+                { "GET "
+                  "/libpod/containers/json?filters=%7B%22label%22:[%22com.sockguard.owner=alice%22]%7D&filters=%7B%7D",
+                  "{\"label\":[\"com.sockguard.owner=alice\"]}" },
                 { "POST /libpod/volumes/prune", "{\"label\":[\"com.sockguard.owner=alice\"]}" },
                 { "GET /services?filters=[]", NULL },
                 { "GET /services?filters=x", NULL },
@@ -429,9 +545,12 @@ static void lists_are_narrowed_in_both_filter_forms(void) {
                 { "GET /services?filters=%7B%22a%22:%7B%22b%22:1%7D%7D", NULL },
                 { "GET /services?filters=%7B%7D%20x", NULL },
                 { "POST /build?labels=null", "{\"com.sockguard.owner\":\"alice\"}" },
-                { "POST /build?labels=%7B%22a%22:%22b%22,%22com.sockguard.owner%22:%22bob%22,%22n%22:null%7D", "{\"a\":\"b\",\"n\":\"\",\"com.sockguard.owner\":\"alice\"}" },
-                { "POST /libpod/containers/prune?Filters=%7B%7D&filter\u017f=%7B%7D", "{\"label\":[\"com.sockguard.owner=alice\"]}" },
-                { "POST /libpod/build?labels=%7B%7D&LABELS=%7B%7D&labels=%7B%7D", "{\"com.sockguard.owner\":\"alice\"}" },
+                { "POST /build?labels=%7B%22a%22:%22b%22,%22com.sockguard.owner%22:%22bob%22,%22n%22:null%7D",
+                  "{\"a\":\"b\",\"n\":\"\",\"com.sockguard.owner\":\"alice\"}" },
+                { "POST /libpod/containers/prune?Filters=%7B%7D&filter\u017f=%7B%7D",
+                  "{\"label\":[\"com.sockguard.owner=alice\"]}" },
+                { "POST /libpod/build?labels=%7B%7D&LABELS=%7B%7D&labels=%7B%7D",
+                  "{\"com.sockguard.owner\":\"alice\"}" },
                 { "POST /build?labels=[]", NULL },
                 { "POST /build?labels=%7B%22a%22:5%7D", NULL },
                 { "POST /libpod/secrets/create?name=x", "{\"com.sockguard.owner\":\"alice\"}" },
@@ -449,10 +568,17 @@ static void lists_are_narrowed_in_both_filter_forms(void) {
                 CHECK_INT(f.x.verdict.status, rows[i].want ? 0 : 400);
                 if (!rows[i].want)
                         continue;
-                http_query_get(&f.x.query, strstr(rows[i].line, "filters") || !strstr(rows[i].want, "\":\"") ? SLICE("filters") : SLICE("labels"), &got);
+                http_query_get(&f.x.query,
+                               strstr(rows[i].line, "filters") || !strstr(rows[i].want, "\":\"") ? SLICE("filters")
+                                                                                                 : SLICE("labels"),
+                               &got);
                 CHECK_STR(got, rows[i].want);
-                CHECK_INT(http_query_count(&f.x.query, SLICE("filters")) + http_query_count(&f.x.query, SLICE("labels")), 1);
-                CHECK_INT(http_query_count(&f.x.query, SLICE("Filters")) + http_query_count(&f.x.query, SLICE("LABELS")), 0);
+                CHECK_INT(http_query_count(&f.x.query, SLICE("filters")) +
+                                  http_query_count(&f.x.query, SLICE("labels")),
+                          1);
+                CHECK_INT(http_query_count(&f.x.query, SLICE("Filters")) +
+                                  http_query_count(&f.x.query, SLICE("LABELS")),
+                          0);
                 CHECK(f.x.query_changed);
         }
         fake_done(&f);
@@ -485,19 +611,27 @@ static void an_image_made_of_a_container_keeps_its_owner(void) {
                 { "POST /commit?container=mine", NULL, "", NULL },
                 { "POST /commit?container=mine", "{}", "", NULL },
                 { "POST /commit?container=mine", "{\"Labels\":{\"a\":\"b\"}}", "", NULL },
-                { "POST /commit?container=mine", "{\"labels\":{\"a\":\"b\",\"com.sockguard.owner\":\"bob\"},\"Cmd\":[\"x\"]}", "",
+                { "POST /commit?container=mine",
+                  "{\"labels\":{\"a\":\"b\",\"com.sockguard.owner\":\"bob\"},\"Cmd\":[\"x\"]}", "",
                   "{\"Labels\":{\"a\":\"b\",\"com.sockguard.owner\":\"alice\"},\"Cmd\":[\"x\"]}" },
-                { "POST /commit?container=mine", "{\"Labels\":{\"com.sockguard.owner\":null}}", "", "{\"Labels\":{\"com.sockguard.owner\":\"alice\"}}" },
-                { "POST /commit?container=mine", "{\"Labels\":{},\"labels\":{\"com.sockguard.owner\":\"bob\"}}", NULL, NULL },
+                { "POST /commit?container=mine", "{\"Labels\":{\"com.sockguard.owner\":null}}", "",
+                  "{\"Labels\":{\"com.sockguard.owner\":\"alice\"}}" },
+                { "POST /commit?container=mine", "{\"Labels\":{},\"labels\":{\"com.sockguard.owner\":\"bob\"}}", NULL,
+                  NULL },
                 { "POST /commit?container=mine", "[]", NULL, NULL },
-                { "POST /commit?container=mine&changes=LABEL%20com.sockguard.owner=bob", NULL, "LABEL com.sockguard.owner=alice", NULL },
-                { "POST /commit?container=mine&changes=%20&changes=CMD%20x", "{}", "LABEL com.sockguard.owner=alice", NULL },
-                { "POST /libpod/commit?container=mine&Changes=LABEL%20com.sockguard.owner=bob", NULL, "LABEL com.sockguard.owner=alice", NULL },
-                { "POST /commit?container=mine&changes=LABEL%20com.sockguard.owner=bob&changes=CMD%20x%20%5C", NULL, NULL, NULL },
+                { "POST /commit?container=mine&changes=LABEL%20com.sockguard.owner=bob", NULL,
+                  "LABEL com.sockguard.owner=alice", NULL },
+                { "POST /commit?container=mine&changes=%20&changes=CMD%20x", "{}", "LABEL com.sockguard.owner=alice",
+                  NULL },
+                { "POST /libpod/commit?container=mine&Changes=LABEL%20com.sockguard.owner=bob", NULL,
+                  "LABEL com.sockguard.owner=alice", NULL },
+                { "POST /commit?container=mine&changes=LABEL%20com.sockguard.owner=bob&changes=CMD%20x%20%5C", NULL,
+                  NULL, NULL },
                 { "POST /commit?container=mine&changes=CMD%20x%20%5C%0A%23%20y", NULL, NULL, NULL },
                 { "POST /commit?container=mine&changes=%23escape=%60%0ACMD%20x%60", NULL, NULL, NULL },
                 { "POST /images/create?fromSrc=-", NULL, "", NULL },
-                { "POST /images/create?fromSrc=-&changes=LABEL%20com.sockguard.owner=bob", NULL, "LABEL com.sockguard.owner=alice", NULL },
+                { "POST /images/create?fromSrc=-&changes=LABEL%20com.sockguard.owner=bob", NULL,
+                  "LABEL com.sockguard.owner=alice", NULL },
                 { "POST /images/create?fromImage=none&changes=CMD%20x", NULL, "CMD x", NULL },
         };
         static struct fake f;
@@ -534,7 +668,8 @@ static void strict_keeps_the_label_of_what_is_updated_or_imported(void) {
         request(&f, "POST /secrets/mine/update?version=1", "{\"Name\":\"x\"}");
         CHECK(stage_ownership(&f.x) == STAGE_NEXT && !f.x.body_changed);
         f.image.root.ownership.strict = true;
-        request(&f, "POST /secrets/mine/update?version=1", "{\"Name\":\"x\",\"Labels\":{\"com.sockguard.owner\":\"bob\"}}");
+        request(&f, "POST /secrets/mine/update?version=1",
+                "{\"Name\":\"x\",\"Labels\":{\"com.sockguard.owner\":\"bob\"}}");
         CHECK(stage_ownership(&f.x) == STAGE_NEXT);
         CHECK_STR(f.x.body, "{\"Name\":\"x\",\"Labels\":{\"com.sockguard.owner\":\"alice\"}}");
         request(&f, "POST /configs/theirs/update?version=1", "{\"Name\":\"x\"}");
@@ -547,27 +682,45 @@ static void strict_keeps_the_label_of_what_is_updated_or_imported(void) {
 
 static void hidden_resources_are_not_found(void) {
         static const struct row rows[] = {
-                { "GET /containers/mine/json", NULL, 0 },          { "GET /containers/theirs/json", NULL, 404 },
-                { "GET /containers/none/logs", NULL, 404 },        { "GET /containers/theirs/attach/ws", NULL, 404 },
-                { "HEAD /containers/theirs/archive", NULL, 404 },  { "POST /containers/theirs/start", NULL, 0 },
-                { "GET /containers/gone/json", NULL, 0 },          { "GET /containers/broken/json", NULL, 502 },
-                { "GET /images/a/theirs/json", NULL, 404 },        { "GET /images/theirs/get", NULL, 404 },
+                { "GET /containers/mine/json", NULL, 0 },
+                { "GET /containers/theirs/json", NULL, 404 },
+                { "GET /containers/none/logs", NULL, 404 },
+                { "GET /containers/theirs/attach/ws", NULL, 404 },
+                { "HEAD /containers/theirs/archive", NULL, 404 },
+                { "POST /containers/theirs/start", NULL, 0 },
+                { "GET /containers/gone/json", NULL, 0 },
+                { "GET /containers/broken/json", NULL, 502 },
+                { "GET /images/a/theirs/json", NULL, 404 },
+                { "GET /images/theirs/get", NULL, 404 },
                 { "GET /images/get?names=mine&names=theirs", NULL, 404 },
                 { "GET /images/get?names=ours&names=shared:1", NULL, 404 },
-                { "GET /images/get?names=mine", NULL, 0 },         { "GET /networks/a/theirs", NULL, 404 },
-                { "GET /networks/theirs", NULL, 404 },             { "GET /networks/prune", NULL, 0 },
-                { "GET /volumes/theirs", NULL, 404 },              { "GET /services/theirs", NULL, 404 },
-                { "GET /services/theirs/logs", NULL, 404 },        { "GET /tasks/theirs/logs", NULL, 404 },
-                { "GET /secrets/theirs", NULL, 404 },              { "GET /configs/theirs", NULL, 404 },
-                { "GET /nodes/theirs", NULL, 404 },                { "GET /swarm", NULL, 404 },
-                { "GET /exec/etheirs/json", NULL, 404 },           { "GET /exec/e/json", NULL, 502 },
-                { "GET /exec/egone/json", NULL, 0 },               { "GET /libpod/containers/theirs/archive", NULL, 404 },
-                { "GET /libpod/pods/theirs/json", NULL, 404 },     { "GET /libpod/networks/theirs/json", NULL, 404 },
-                { "GET /libpod/networks/mine/json", NULL, 0 },     { "GET /libpod/volumes/theirs/json", NULL, 404 },
-                { "GET /libpod/secrets/theirs/json", NULL, 404 },  { "GET /version", NULL, 0 },
+                { "GET /images/get?names=mine", NULL, 0 },
+                { "GET /networks/a/theirs", NULL, 404 },
+                { "GET /networks/theirs", NULL, 404 },
+                { "GET /networks/prune", NULL, 0 },
+                { "GET /volumes/theirs", NULL, 404 },
+                { "GET /services/theirs", NULL, 404 },
+                { "GET /services/theirs/logs", NULL, 404 },
+                { "GET /tasks/theirs/logs", NULL, 404 },
+                { "GET /secrets/theirs", NULL, 404 },
+                { "GET /configs/theirs", NULL, 404 },
+                { "GET /nodes/theirs", NULL, 404 },
+                { "GET /swarm", NULL, 404 },
+                { "GET /exec/etheirs/json", NULL, 404 },
+                { "GET /exec/e/json", NULL, 502 },
+                { "GET /exec/egone/json", NULL, 0 },
+                { "GET /libpod/containers/theirs/archive", NULL, 404 },
+                { "GET /libpod/pods/theirs/json", NULL, 404 },
+                { "GET /libpod/networks/theirs/json", NULL, 404 },
+                { "GET /libpod/networks/mine/json", NULL, 0 },
+                { "GET /libpod/volumes/theirs/json", NULL, 404 },
+                { "GET /libpod/secrets/theirs/json", NULL, 404 },
+                { "GET /version", NULL, 0 },
         };
         static const struct row patterns[] = {
-                { "GET /containers/theirs/json", NULL, 0 }, { "GET /networks/theirs", NULL, 0 }, { "GET /images/x/json", NULL, 404 },
+                { "GET /containers/theirs/json", NULL, 0 },
+                { "GET /networks/theirs", NULL, 0 },
+                { "GET /images/x/json", NULL, 404 },
         };
         static struct fake f;
 
@@ -584,16 +737,28 @@ static void hidden_resources_are_not_found(void) {
 
 static void what_belongs_to_everybody_is_refused_unless_allowed(void) {
         static const struct row plain[] = {
-                { "POST /build/prune", NULL, 403 }, { "GET /system/df", NULL, 403 }, { "POST /libpod/pods/prune", NULL, 403 },
-                { "GET /plugins", NULL, 0 }, { "POST /swarm/leave", NULL, 0 }, { "GET /libpod/images/theirs/json", NULL, 0 },
+                { "POST /build/prune", NULL, 403 },       { "GET /system/df", NULL, 403 },
+                { "POST /libpod/pods/prune", NULL, 403 }, { "GET /plugins", NULL, 0 },
+                { "POST /swarm/leave", NULL, 0 },         { "GET /libpod/images/theirs/json", NULL, 0 },
         };
         static const struct row strict[] = {
-                { "GET /plugins", NULL, 403 }, { "POST /plugins/a/b/enable", NULL, 403 }, { "POST /swarm/leave", NULL, 403 },
-                { "GET /distribution/x/json", NULL, 403 }, { "GET /libpod/images/theirs/json", NULL, 403 },
-                { "DELETE /libpod/images/remove?images=theirs", NULL, 403 }, { "POST /libpod/play/kube", NULL, 403 },
-                { "POST /images/mine/tag?repo=none", NULL, 403 }, { "POST /images/create?fromImage=none", NULL, 0 },
-                { "POST /images/load", NULL, 403 }, { "POST /session", NULL, 403 }, { "POST /build/cancel?id=x", NULL, 403 },
-                { "POST /libpod/local/images/load", NULL, 403 }, { "POST /libpod/images/pull?reference=theirs", NULL, 403 }, { "POST /nodes/none/update", "{}", 403 }, { "GET /version", NULL, 0 }, { "GET /swarm", NULL, 403 },
+                { "GET /plugins", NULL, 403 },
+                { "POST /plugins/a/b/enable", NULL, 403 },
+                { "POST /swarm/leave", NULL, 403 },
+                { "GET /distribution/x/json", NULL, 403 },
+                { "GET /libpod/images/theirs/json", NULL, 403 },
+                { "DELETE /libpod/images/remove?images=theirs", NULL, 403 },
+                { "POST /libpod/play/kube", NULL, 403 },
+                { "POST /images/mine/tag?repo=none", NULL, 403 },
+                { "POST /images/create?fromImage=none", NULL, 0 },
+                { "POST /images/load", NULL, 403 },
+                { "POST /session", NULL, 403 },
+                { "POST /build/cancel?id=x", NULL, 403 },
+                { "POST /libpod/local/images/load", NULL, 403 },
+                { "POST /libpod/images/pull?reference=theirs", NULL, 403 },
+                { "POST /nodes/none/update", "{}", 403 },
+                { "GET /version", NULL, 0 },
+                { "GET /swarm", NULL, 403 },
         };
         static struct fake f;
 
@@ -634,7 +799,8 @@ static void a_denial_does_not_name_the_resource_unless_verbose(void) {
         setup(&f);
         request(&f, "GET /containers/theirs/json", NULL);
         CHECK(stage_ownership(&f.x) == STAGE_ANSWER);
-        CHECK(f.x.verdict.body_kind == ANSWER_JSON && !path_has(f.x.verdict.body, "theirs") && path_has(f.x.verdict.reason, "theirs"));
+        CHECK(f.x.verdict.body_kind == ANSWER_JSON && !path_has(f.x.verdict.body, "theirs") &&
+              path_has(f.x.verdict.reason, "theirs"));
         f.compiled.deny_verbose = true;
         request(&f, "GET /libpod/containers/theirs/json", NULL);
         CHECK(stage_ownership(&f.x) == STAGE_ANSWER);
@@ -642,10 +808,14 @@ static void a_denial_does_not_name_the_resource_unless_verbose(void) {
         fake_done(&f);
 }
 
-CHECK_MAIN(CHECK_TEST(every_path_that_names_a_resource_is_checked), CHECK_TEST(reserved_words_are_names_where_the_daemon_reads_them_so),
-           CHECK_TEST(every_reference_is_checked), CHECK_TEST(the_images_of_a_build_are_checked), CHECK_TEST(a_flood_of_references_is_refused),
-           CHECK_TEST(an_image_made_of_a_container_keeps_its_owner), CHECK_TEST(strict_keeps_the_label_of_what_is_updated_or_imported),
-           CHECK_TEST(bodies_are_stamped_without_touching_other_bytes), CHECK_TEST(lists_are_narrowed_in_both_filter_forms),
+CHECK_MAIN(CHECK_TEST(every_path_that_names_a_resource_is_checked),
+           CHECK_TEST(reserved_words_are_names_where_the_daemon_reads_them_so), CHECK_TEST(every_reference_is_checked),
+           CHECK_TEST(the_images_of_a_build_are_checked), CHECK_TEST(a_flood_of_references_is_refused),
+           CHECK_TEST(an_image_made_of_a_container_keeps_its_owner),
+           CHECK_TEST(strict_keeps_the_label_of_what_is_updated_or_imported),
+           CHECK_TEST(bodies_are_stamped_without_touching_other_bytes),
+           CHECK_TEST(lists_are_narrowed_in_both_filter_forms),
            CHECK_TEST(visibility_and_ownership_narrow_the_same_list), CHECK_TEST(hidden_resources_are_not_found),
-           CHECK_TEST(what_belongs_to_everybody_is_refused_unless_allowed), CHECK_TEST(rollout_modes_soften_denials_and_nothing_else),
+           CHECK_TEST(what_belongs_to_everybody_is_refused_unless_allowed),
+           CHECK_TEST(rollout_modes_soften_denials_and_nothing_else),
            CHECK_TEST(a_denial_does_not_name_the_resource_unless_verbose))
