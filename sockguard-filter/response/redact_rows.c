@@ -3,10 +3,10 @@
 
 /*
  * Every redaction, named after Docker's own structures (API 1.24 to 1.52; libpod 4 and 5). `when` of a row that goes
- * deeper is what its inner rows need together: a structure nobody redacts is not looked into.
+ * deeper is what its inner rows need together: a structure nobody redacts is not looked into. Lines show the nesting.
  */
 
-/* clang-format off: tables, whose lines show the nesting of the structures */
+/* clang-format off */
 
 #define E REDACT_ENV
 #define M REDACT_MOUNTS
@@ -15,19 +15,10 @@
 #define H REDACT_HOST
 #define X REDACT_EXTENDED
 
-#define ROW(op_, name_, when_) \
-        { .name = name_, .name_len = sizeof(name_) - 1, .op = REDACT_##op_, .when = when_ }
+#define ROW(op_, name_, when_) { .name = name_, .name_len = sizeof(name_) - 1, .op = REDACT_##op_, .when = when_ }
 #define DEEP(op_, name_, when_, ...) \
-        { \
-                .name = name_, .name_len = sizeof(name_) - 1, .op = REDACT_##op_, .when = when_, \
-                .inside = (const struct redact_step[]) { \
-                        __VA_ARGS__, { \
-                                0 \
-                        } \
-                } \
-        }
-#define LIKE(op_, name_, when_, steps_) \
-        { .name = name_, .name_len = sizeof(name_) - 1, .op = REDACT_##op_, .when = when_, .inside = steps_ }
+        { .name = name_, .name_len = sizeof(name_) - 1, .op = REDACT_##op_, .when = when_, .inside = (const struct redact_step[]) { __VA_ARGS__, { 0 } } }
+#define LIKE(op_, name_, when_, steps_) { .name = name_, .name_len = sizeof(name_) - 1, .op = REDACT_##op_, .when = when_, .inside = steps_ }
 
 static const struct redact_step mount_point[] = { ROW(STR, "Source", M), { 0 } };
 static const struct redact_step mountpoint_of[] = { ROW(STR, "Mountpoint", M), { 0 } };
@@ -83,10 +74,17 @@ static const struct redact_step network_settings[] = {
 static const struct redact_step container_inspect[] = {
         DEEP(INTO, "Config", E, ROW(SET_ARR, "Env", E)),
         LIKE(EACH, "Mounts", M, mount_point),
-        DEEP(INTO, "HostConfig", M | N, LIKE(EACH, "Mounts", M, mount_point), ROW(ARR, "MaskedPaths", M),
-             ROW(ARR, "ReadonlyPaths", M), ROW(BINDS, "Binds", M), ROW(STR, "NetworkMode", N),
-             DEEP(EACH, "Devices", M | X, ROW(STR, "PathOnHost", M | X)), ROW(STR, "ContainerIDFile", M | X),
-             ROW(ANY, "ExtraHosts", N | X), ROW(ANY, "Links", N | X), ROW(ANY, "Dns", N | X),
+        DEEP(INTO, "HostConfig", M | N,
+             LIKE(EACH, "Mounts", M, mount_point),
+             ROW(ARR, "MaskedPaths", M),
+             ROW(ARR, "ReadonlyPaths", M),
+             ROW(BINDS, "Binds", M),
+             ROW(STR, "NetworkMode", N),
+             DEEP(EACH, "Devices", M | X, ROW(STR, "PathOnHost", M | X)),
+             ROW(STR, "ContainerIDFile", M | X),
+             ROW(ANY, "ExtraHosts", N | X),
+             ROW(ANY, "Links", N | X),
+             ROW(ANY, "Dns", N | X),
              ROW(ANY, "PortBindings", N | X)),
         LIKE(INTO, "NetworkSettings", N, network_settings),
         ROW(STR, "LogPath", M | X),
@@ -135,7 +133,8 @@ static const struct redact_step container_spec[] = {
 };
 
 static const struct redact_step service_spec[] = {
-        DEEP(INTO, "TaskTemplate", E | M | S | N, LIKE(INTO, "ContainerSpec", E | M | S | N, container_spec),
+        DEEP(INTO, "TaskTemplate", E | M | S | N,
+             LIKE(INTO, "ContainerSpec", E | M | S | N, container_spec),
              ROW(ANY, "Networks", N | X)),
         ROW(ANY, "Networks", N | X),
         { 0 },
@@ -144,19 +143,25 @@ static const struct redact_step service_spec[] = {
 static const struct redact_step service[] = {
         LIKE(INTO, "Spec", E | M | S | N, service_spec),
         LIKE(INTO, "PreviousSpec", E | M | S | N, service_spec),
-        DEEP(INTO, "Endpoint", N, DEEP(EACH, "VirtualIPs", N, ROW(STR, "NetworkID", N), ROW(STR, "Addr", N)),
+        DEEP(INTO, "Endpoint", N,
+             DEEP(EACH, "VirtualIPs", N, ROW(STR, "NetworkID", N), ROW(STR, "Addr", N)),
              ROW(ANY, "Ports", N | X)),
         { 0 },
 };
 
 static const struct redact_step task[] = {
-        DEEP(INTO, "Spec", E | M | S | N, LIKE(INTO, "ContainerSpec", E | M | S | N, container_spec),
+        DEEP(INTO, "Spec", E | M | S | N,
+             LIKE(INTO, "ContainerSpec", E | M | S | N, container_spec),
              ROW(ANY, "Networks", N | X)),
         ROW(STR, "ServiceID", N),
         ROW(STR, "NodeID", N),
-        DEEP(INTO, "Status", N, DEEP(INTO, "ContainerStatus", N, ROW(STR, "ContainerID", N), ROW(NUM, "PID", N))),
-        DEEP(EACH, "NetworksAttachments", N, ROW(ARR, "Addresses", N),
-             DEEP(INTO, "Network", N, ROW(STR, "ID", N), DEEP(INTO, "IPAMOptions", N, ROW(ARR, "Configs", N)))),
+        DEEP(INTO, "Status", N,
+             DEEP(INTO, "ContainerStatus", N, ROW(STR, "ContainerID", N), ROW(NUM, "PID", N))),
+        DEEP(EACH, "NetworksAttachments", N,
+             ROW(ARR, "Addresses", N),
+             DEEP(INTO, "Network", N,
+                  ROW(STR, "ID", N),
+                  DEEP(INTO, "IPAMOptions", N, ROW(ARR, "Configs", N)))),
         { 0 },
 };
 
@@ -173,7 +178,9 @@ static const struct redact_step swarm[] = {
         DEEP(INTO, "JoinTokens", S, ROW(STR, "Worker", S), ROW(STR, "Manager", S)),
         LIKE(INTO, "TLSInfo", S, tls_info),
         DEEP(INTO, "Spec", S,
-             DEEP(INTO, "CAConfig", S, ROW(STR, "SigningCACert", S), ROW(STR, "SigningCAKey", S),
+             DEEP(INTO, "CAConfig", S,
+                  ROW(STR, "SigningCACert", S),
+                  ROW(STR, "SigningCAKey", S),
                   ROW(ARR, "ExternalCAs", S))),
         ROW(ARR, "DefaultAddrPool", N),
         { 0 },
@@ -186,10 +193,15 @@ static const struct redact_step unlock_key[] = { ROW(STR, "UnlockKey", S), { 0 }
 static const struct redact_step device_path[] = { ROW(STR, "Path", M), { 0 } };
 
 static const struct redact_step plugin[] = {
-        DEEP(INTO, "Settings", E | M, ROW(ENVS, "Env", E), LIKE(EACH, "Mounts", M, mount_point),
+        DEEP(INTO, "Settings", E | M,
+             ROW(ENVS, "Env", E),
+             LIKE(EACH, "Mounts", M, mount_point),
              LIKE(EACH, "Devices", M, device_path)),
-        DEEP(INTO, "Config", E | M, DEEP(EACH, "Env", E, ROW(STR, "Value", E)), LIKE(EACH, "Mounts", M, mount_point),
-             ROW(STR, "PropagatedMount", M), DEEP(INTO, "Linux", M, LIKE(EACH, "Devices", M, device_path))),
+        DEEP(INTO, "Config", E | M,
+             DEEP(EACH, "Env", E, ROW(STR, "Value", E)),
+             LIKE(EACH, "Mounts", M, mount_point),
+             ROW(STR, "PropagatedMount", M),
+             DEEP(INTO, "Linux", M, LIKE(EACH, "Devices", M, device_path))),
         { 0 },
 };
 
@@ -200,8 +212,13 @@ static const struct redact_step info[] = {
         ROW(ANY, "FirewallBackend", H),
         ROW(ANY, "DiscoveredDevices", H),
         ROW(ANY, "NRI", H),
-        DEEP(INTO, "Swarm", N | S, ROW(STR, "NodeID", N), ROW(STR, "NodeAddr", N), ROW(ARR, "RemoteManagers", N),
-             DEEP(INTO, "Cluster", N | S, ROW(ARR, "DefaultAddrPool", N), LIKE(INTO, "TLSInfo", S, tls_info),
+        DEEP(INTO, "Swarm", N | S,
+             ROW(STR, "NodeID", N),
+             ROW(STR, "NodeAddr", N),
+             ROW(ARR, "RemoteManagers", N),
+             DEEP(INTO, "Cluster", N | S,
+                  ROW(ARR, "DefaultAddrPool", N),
+                  LIKE(INTO, "TLSInfo", S, tls_info),
                   ROW(ANY, "JoinTokens", S | X))),
         ROW(STR, "HttpProxy", S | X),
         ROW(STR, "HttpsProxy", S | X),
@@ -277,9 +294,17 @@ static const struct redact_step libpod_secret[] = {
 };
 
 static const struct redact_step libpod_info[] = {
-        DEEP(INTO, "host", N | H, ROW(ANY, "remoteSocket", H), ROW(ANY, "ociRuntime", H), ROW(ANY, "conmon", H),
-             ROW(ANY, "networkBackendInfo", N | H), ROW(ANY, "slirp4netns", N | H), ROW(ANY, "pasta", N | H)),
-        DEEP(INTO, "store", M, ROW(STR, "graphRoot", M), ROW(STR, "runRoot", M), ROW(STR, "volumePath", M),
+        DEEP(INTO, "host", N | H,
+             ROW(ANY, "remoteSocket", H),
+             ROW(ANY, "ociRuntime", H),
+             ROW(ANY, "conmon", H),
+             ROW(ANY, "networkBackendInfo", N | H),
+             ROW(ANY, "slirp4netns", N | H),
+             ROW(ANY, "pasta", N | H)),
+        DEEP(INTO, "store", M,
+             ROW(STR, "graphRoot", M),
+             ROW(STR, "runRoot", M),
+             ROW(STR, "volumePath", M),
              ROW(STR, "configFile", M)),
         { 0 },
 };
@@ -293,8 +318,7 @@ static const struct redact_step libpod_disk_usage[] = {
 const struct redact_row redact_rows[] = {
         { "/containers/json", REDACT_ARRAY, M | N, false, container_entry, NULL },
         { "/containers/{1}/json", REDACT_OBJECT, E | M | N | S | H, false, container_inspect, NULL },
-        { "/containers/{}/json", REDACT_OBJECT, E | M | N | S | H, true, container_inspect,
-          NULL }, /* by the name of a legacy link */
+        { "/containers/{}/json", REDACT_OBJECT, E | M | N | S | H, true, container_inspect, NULL }, /* by the name of a legacy link */
         { "/networks", REDACT_ARRAY, N, false, network, NULL },
         { "/networks/{1}", REDACT_OBJECT, N, false, network, NULL },
         { "/networks/{}", REDACT_OBJECT, N, true, network, NULL },
@@ -332,4 +356,5 @@ const struct redact_row redact_rows[] = {
         { "/libpod/system/df", REDACT_OBJECT, M, false, libpod_disk_usage, NULL },
         { 0 },
 };
+
 /* clang-format on */
