@@ -166,6 +166,7 @@ struct json_field {
 
 struct json_decode_error {
         struct slice pointer; /* RFC 6901, of the member whose type is wrong; in the arena */
+        struct slice value;   /* its text, in the text that was decoded */
         const char *wanted;   /* static: "string", "boolean", "integer", ... */
 };
 

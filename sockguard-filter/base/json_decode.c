@@ -25,8 +25,10 @@ static int decode_object(struct decoder *d, const char **p, const struct json_fi
                          char *out);
 static int decode_field(struct decoder *d, const char **p, const struct json_field *f, char *at);
 
-static int wrong(struct decoder *d, const char *wanted) {
+/* `p` is at the value that is none of what is wanted. */
+static int wrong(struct decoder *d, const char *p, const char *wanted) {
         d->err->pointer = SLICE("");
+        d->err->value = json_value_at(p, d->end).text;
         d->err->wanted = wanted;
         return -EBADMSG;
 }
@@ -150,7 +152,7 @@ static int begin(struct decoder *d, const char **p, char bracket, const char *wa
                 return 0;
         }
         if (**p != bracket)
-                return wrong(d, wanted);
+                return wrong(d, *p, wanted);
         *ret_n = count(*p, d->end);
         return 1;
 }
@@ -164,7 +166,7 @@ static int begin_array(struct decoder *d, const char **p, const char *wanted, si
         if (r > 0) {
                 at = take(d, n, size);
                 if (!at)
-                        return wrong(d, "fewer elements");
+                        return wrong(d, *p, "fewer elements");
         }
         if (r >= 0)
                 memcpy(ret_at, &at, sizeof(at));
@@ -182,7 +184,7 @@ static int begin_map(struct decoder *d, const char **p, const char *wanted, size
                 *ret_names = take(d, n, sizeof(**ret_names));
                 values = *ret_names ? take(d, n, size) : NULL;
                 if (!values)
-                        return wrong(d, "fewer members");
+                        return wrong(d, *p, "fewer members");
         }
         if (r >= 0)
                 memcpy(ret_values, &values, sizeof(values));
@@ -203,7 +205,7 @@ static int decode_strings(struct decoder *d, const char **p, struct json_strings
                         list.at[list.n] = SLICE("");
                         skip(d, p);
                 } else {
-                        return within_index(d, list.n, wrong(d, "string"));
+                        return within_index(d, list.n, wrong(d, *p, "string"));
                 }
         }
         *ret = list;
@@ -240,7 +242,7 @@ static int decode_string_map(struct decoder *d, const char **p, struct json_stri
                 else if (is_null(*p))
                         skip(d, p);
                 else
-                        return within(d, map.names[map.n], wrong(d, "string"));
+                        return within(d, map.names[map.n], wrong(d, *p, "string"));
         }
         *ret = map;
         return 0;
@@ -256,7 +258,7 @@ static int decode_opt_struct(struct decoder *d, const char **p, const struct jso
         } else {
                 inner = take(d, 1, f->size);
                 if (!inner)
-                        return wrong(d, "fewer members");
+                        return wrong(d, *p, "fewer members");
                 r = decode_object(d, p, f->fields, f->n_fields, inner);
                 if (r < 0)
                         return r;
@@ -313,6 +315,7 @@ static bool take_int(struct decoder *d, const char **p, bool is_signed, void *re
 
 /* p is at the value. The kinds for which null means "leave it" come to nothing here when it is null. */
 static int decode_field(struct decoder *d, const char **p, const struct json_field *f, char *at) {
+        const char *start = *p;
         bool null = is_null(*p), truth = **p == 't';
         char bracket;
 
@@ -323,18 +326,18 @@ static int decode_field(struct decoder *d, const char **p, const struct json_fie
                 else if (null)
                         skip(d, p);
                 else
-                        return wrong(d, "string");
+                        return wrong(d, *p, "string");
                 return 0;
         case JSON_K_BOOL:
                 if (!null && !truth && **p != 'f')
-                        return wrong(d, "boolean");
+                        return wrong(d, *p, "boolean");
                 if (!null)
                         *(bool *) at = truth;
                 skip(d, p);
                 return 0;
         case JSON_K_OPT_BOOL:
                 if (!null && !truth && **p != 'f')
-                        return wrong(d, "boolean");
+                        return wrong(d, *p, "boolean");
                 *(struct json_opt_bool *) at = (struct json_opt_bool){ .set = !null, .value = truth };
                 skip(d, p);
                 return 0;
@@ -344,14 +347,14 @@ static int decode_field(struct decoder *d, const char **p, const struct json_fie
                         skip(d, p);
                         return 0;
                 }
-                return take_int(d, p, f->kind == JSON_K_INT64, at) ? 0 : wrong(d, "integer");
+                return take_int(d, p, f->kind == JSON_K_INT64, at) ? 0 : wrong(d, start, "integer");
         case JSON_K_OPT_INT64: {
                 struct json_opt_int64 n = { .set = !null };
 
                 if (null)
                         skip(d, p);
                 else if (!take_int(d, p, true, &n.value))
-                        return wrong(d, "integer");
+                        return wrong(d, start, "integer");
                 *(struct json_opt_int64 *) (void *) at = n;
                 return 0;
         }
@@ -379,7 +382,7 @@ static int decode_field(struct decoder *d, const char **p, const struct json_fie
 
                 bracket = f->kind == JSON_K_ARRAY ? '[' : '{';
                 if (f->kind != JSON_K_VALUE && !null && **p != bracket)
-                        return wrong(d, bracket == '[' ? "array" : "object");
+                        return wrong(d, *p, bracket == '[' ? "array" : "object");
                 *p += v.text.len;
                 if (v.type == JSON_NULL && f->kind != JSON_K_VALUE)
                         v = (struct json_value){ .type = JSON_ABSENT };
@@ -389,7 +392,7 @@ static int decode_field(struct decoder *d, const char **p, const struct json_fie
         case JSON_K_OTHERS: /* nothing is called so: decode_object() */
                 break;
         }
-        return wrong(d, "known kind");
+        return wrong(d, *p, "known kind");
 }
 
 /* The field that the quoted name means; a table has no two that fold to the same name. */
@@ -412,7 +415,7 @@ static int decode_object(struct decoder *d, const char **p, const struct json_fi
         int r;
 
         if (**p != '{')
-                return wrong(d, "object");
+                return wrong(d, *p, "object");
         if (!enter(d, p))
                 return 0;
         do {
@@ -447,6 +450,6 @@ int json_decode(struct json_value v, const struct json_field *fields, size_t n_f
         if (v.type == JSON_NULL)
                 return 0;
         if (v.type != JSON_OBJECT)
-                return wrong(&d, "object");
+                return wrong(&d, p, "object");
         return decode_object(&d, &p, fields, n_fields, out);
 }

@@ -260,6 +260,8 @@ static bool print_text(const cJSON *verdict) {
         bool relayed = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(verdict, "relayed"));
         const char *decision = text_of(verdict, "decision"), *profile = text_of(verdict, "profile"),
                    *option = text_of(verdict, "option");
+        char where[256] = ""; /* the profile's own block */
+        bool no_rule;
 
         printf("%s %s\n", text_of(verdict, "method"), text_of(verdict, "path"));
         if (cJSON_IsNumber(status))
@@ -278,10 +280,14 @@ static bool print_text(const cJSON *verdict) {
         line("Code:", text_of(verdict, "reason_code"));
         line("Field:", text_of(verdict, "field"));
         line("Value:", text_of(verdict, "value"));
-        if (*option && *profile && strncmp(option, "request_body.", 13) == 0)
-                printf("%-13s clients.profiles[name=%s].%s\n", "Option:", profile, option);
-        else
-                line("Option:", option);
+        no_rule = strcmp(text_of(verdict, "reason_code"), "no_matching_allow_rule") == 0;
+        if (*profile && (no_rule || strncmp(option, "request_body.", 13) == 0))
+                snprintf(where, sizeof(where), "clients.profiles[name=%s].", profile);
+        if (no_rule)
+                printf("%-13s %srules: - {match: {method: %s, path: \"%s\"}, action: allow}\n", "Option:", where,
+                       text_of(verdict, "method"), text_of(verdict, "normalized_path"));
+        else if (*option)
+                printf("%-13s %s%s\n", "Option:", where, option);
         return relayed;
 }
 

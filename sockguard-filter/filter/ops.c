@@ -203,7 +203,7 @@ static void op_log_error(struct exchange *x, const char *event, struct slice err
         struct connection *c = x->ops_arg;
         struct log *l = &c->telemetry.main;
 
-        if (!log_begin(l, LEVEL_ERROR, event))
+        if (c->dry_run || !log_begin(l, LEVEL_ERROR, event))
                 return;
         log_str(l, "error", error);
         log_str(l, "method", x->head.method_text);
@@ -215,7 +215,7 @@ static void op_log_unverified(struct exchange *x, struct slice image, struct sli
         struct connection *c = x->ops_arg;
         struct log *l = &c->telemetry.main;
 
-        if (!log_begin(l, LEVEL_WARN, "image signature not verified"))
+        if (c->dry_run || !log_begin(l, LEVEL_WARN, "image signature not verified"))
                 return;
         log_str(l, "image_ref", image);
         log_str(l, "error", error);

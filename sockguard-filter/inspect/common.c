@@ -35,7 +35,7 @@ bool inspect_decode(const struct inspect_input *in, struct inspect_result *r, co
         if (json_decode(in->json, fields, n_fields, out, in->arena, &e) == 0)
                 return true;
         pointer = arena_printf(in->arena, "%.*s", SLICE_ARG(e.pointer)).at;
-        inspect_deny(in, r, pointer, SLICE(""), NULL, "the request body is malformed: %s expected at \"%s\"", e.wanted,
+        inspect_deny(in, r, pointer, e.value, NULL, "the request body is malformed: %s expected at \"%s\"", e.wanted,
                      pointer);
         return false;
 }

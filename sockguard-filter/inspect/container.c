@@ -202,23 +202,23 @@ static bool check_host_modes(const struct inspect_input *in, const struct contai
                 const char *pointer, *option, *what;
         } rows[] = {
                 { h->privileged && !o->allow_privileged, SLICE("true"), "/HostConfig/Privileged",
-                  OPTION("allow_privileged"), "privileged containers" },
+                  OPTION("allow_privileged"), "privileged containers are not allowed" },
                 { inspect_is_host(h->network_mode) && !o->allow_host_network, h->network_mode,
-                  "/HostConfig/NetworkMode", OPTION("allow_host_network"), "the host's network" },
+                  "/HostConfig/NetworkMode", OPTION("allow_host_network"), "the host's network is not allowed" },
                 { inspect_is_host(h->pid_mode) && !o->allow_host_pid, h->pid_mode, "/HostConfig/PidMode",
-                  OPTION("allow_host_pid"), "the host's process namespace" },
+                  OPTION("allow_host_pid"), "the host's process namespace is not allowed" },
                 { inspect_is_host(h->ipc_mode) && !o->allow_host_ipc, h->ipc_mode, "/HostConfig/IpcMode",
-                  OPTION("allow_host_ipc"), "the host's IPC namespace" },
+                  OPTION("allow_host_ipc"), "the host's IPC namespace is not allowed" },
                 { inspect_is_host(h->userns_mode) && !o->allow_host_userns, h->userns_mode, "/HostConfig/UsernsMode",
-                  OPTION("allow_host_userns"), "the host's user namespace" },
+                  OPTION("allow_host_userns"), "the host's user namespace is not allowed" },
                 { inspect_is_host(h->cgroupns_mode) && !o->allow_host_cgroupns, h->cgroupns_mode,
-                  "/HostConfig/CgroupnsMode", OPTION("allow_host_cgroupns"), "the host's cgroup namespace" },
+                  "/HostConfig/CgroupnsMode", OPTION("allow_host_cgroupns"),
+                  "the host's cgroup namespace is not allowed" },
         };
 
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
                 if (rows[i].denied) {
-                        inspect_deny(in, r, rows[i].pointer, rows[i].value, rows[i].option, "%s: not allowed",
-                                     rows[i].what);
+                        inspect_deny(in, r, rows[i].pointer, rows[i].value, rows[i].option, "%s", rows[i].what);
                         return false;
                 }
         return true;
@@ -284,25 +284,27 @@ static bool check_host_surface(const struct inspect_input *in, const struct cont
                 const char *option, *what;
         } rows[] = {
                 { h->sysctls.n && !o->allow_sysctls, "/HostConfig/Sysctls",
-                  h->sysctls.n ? h->sysctls.names[0] : SLICE(""), OPTION("allow_sysctls"), "kernel parameters" },
+                  h->sysctls.n ? h->sysctls.names[0] : SLICE(""), OPTION("allow_sysctls"),
+                  "kernel parameters are not allowed" },
                 { h->volumes_from.n, "/HostConfig/VolumesFrom", first_of(&h->volumes_from), NULL,
-                  "volumes of other containers" },
-                { inspect_is_host(h->uts_mode), "/HostConfig/UTSMode", h->uts_mode, NULL, "the host's UTS namespace" },
+                  "volumes of other containers are not allowed" },
+                { inspect_is_host(h->uts_mode), "/HostConfig/UTSMode", h->uts_mode, NULL,
+                  "the host's UTS namespace is not allowed" },
                 { !inspect_is_blank(h->cgroup_parent), "/HostConfig/CgroupParent", h->cgroup_parent, NULL,
-                  "a parent cgroup" },
-                { h->group_add.n, "/HostConfig/GroupAdd", first_of(&h->group_add), NULL, "additional groups" },
+                  "a parent cgroup is not allowed" },
+                { h->group_add.n, "/HostConfig/GroupAdd", first_of(&h->group_add), NULL,
+                  "additional groups are not allowed" },
                 { h->extra_hosts.n, "/HostConfig/ExtraHosts", first_of(&h->extra_hosts), NULL,
-                  "additional host names" },
+                  "additional host names are not allowed" },
                 { runtime.len && !inspect_list_has(in, o->allowed_runtimes, runtime), "/HostConfig/Runtime", runtime,
-                  OPTION("allowed_runtimes"), "this runtime" },
+                  OPTION("allowed_runtimes"), "this runtime is not allowed" },
                 { h->links.n && !in->options->network.allow_endpoint_config, "/HostConfig/Links", first_of(&h->links),
-                  "request_body.network.allow_endpoint_config", "links" },
+                  "request_body.network.allow_endpoint_config", "links are not allowed" },
         };
 
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
                 if (rows[i].denied) {
-                        inspect_deny(in, r, rows[i].pointer, rows[i].value, rows[i].option, "%s: not allowed",
-                                     rows[i].what);
+                        inspect_deny(in, r, rows[i].pointer, rows[i].value, rows[i].option, "%s", rows[i].what);
                         return false;
                 }
         return true;

@@ -210,7 +210,9 @@ static enum stage_result lookup_first(struct exchange *x, const struct inspector
         *ret_stop = true;
         r = x->ops->lookup(x, target, LOOKUP_LIMIT, answer);
         if (r < 0)
-                return fail(x, r == -EFBIG ? "the daemon's answer is too large" : "the daemon did not answer");
+                return fail(x, r == -EFBIG      ? "the daemon's answer is too large"
+                               : r == -ENOTCONN ? "it depends on what the daemon says, and a dry run asks nobody"
+                                                : "the daemon did not answer");
         in->lookup = answer;
         *ret_stop = false;
         return STAGE_NEXT;
@@ -240,7 +242,8 @@ static enum stage_result facts_first(struct exchange *x, const struct inspector 
                         return fail(x, "archives cannot be unpacked here");
                 r = x->ops->unpack(x, fd, argv, &in->facts);
                 if (r < 0)
-                        return fail(x, r == -ETIMEDOUT ? "it takes too long to unpack" : "the archive could not be unpacked");
+                        return fail(x, r == -ETIMEDOUT ? "it takes too long to unpack"
+                                                       : "the archive could not be unpacked");
         }
         *ret_skip = false;
         return STAGE_NEXT;

@@ -86,7 +86,7 @@ static enum stage_result read_body(struct guard *g, const struct json_field *fie
 
 /*
  * GET /containers/{id}/json, /services/{id}: `out` holds the state. 0; -ENOENT when the daemon knows no such thing;
- * -EIO when it cannot be had or read.
+ * -ENOTCONN when nobody is asked (a dry run); -EIO when it cannot be had or read.
  */
 static int fetch_state(struct exchange *x, const char *prefix, const char *suffix, const char *action,
                        const struct json_field *fields, size_t n_fields, void *out) {
@@ -94,12 +94,14 @@ static int fetch_state(struct exchange *x, const char *prefix, const char *suffi
         static const unsigned lenient = JSON_ALLOW_NUL | JSON_ALLOW_BAD_UTF8 | JSON_ALLOW_DUPLICATES;
         struct slice id = slice_from(x->target.normalized, strlen(prefix)), target;
         struct lookup answer = { 0 };
+        int r;
 
         id.len -= strlen(action);
         id = path_escape_segment(id, x->arena);
         target = arena_printf(x->arena, "%s%.*s%s", prefix, SLICE_ARG(id), suffix);
-        if (x->ops->lookup(x, target, LOOKUP_LIMIT, &answer) < 0)
-                return -EIO;
+        r = x->ops->lookup(x, target, LOOKUP_LIMIT, &answer);
+        if (r < 0)
+                return r == -ENOTCONN ? r : -EIO;
         if (answer.status == 404)
                 return -ENOENT;
         if (answer.status != 200 || json_validate(answer.body, lenient, JSON_DEPTH_MAX, x->arena, NULL) < 0)
@@ -119,7 +121,8 @@ static enum stage_result read_state(struct guard *g, const char *prefix, const c
                 return allow(g);
         if (r < 0)
                 return refuse(g, REASON_resource_limit_policy_lookup_failed, 502, "lookup_failed",
-                              "the present state could not be looked up");
+                              r == -ENOTCONN ? "it depends on the present state, and a dry run asks nobody"
+                                             : "the present state could not be looked up");
         *ret_stop = false;
         return STAGE_NEXT;
 }

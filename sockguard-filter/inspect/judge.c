@@ -30,7 +30,7 @@ bool judge_decode_value(const struct inspect_input *in, struct json_value v, con
         if (json_decode(v, fields, n_fields, out, in->arena, &e) == 0)
                 return true;
         pointer = arena_printf(in->arena, "%s%.*s", at, SLICE_ARG(e.pointer)).at;
-        inspect_deny(in, r, pointer, SLICE(""), NULL, "the request body is malformed: %s expected at \"%s\"",
+        inspect_deny(in, r, pointer, e.value, NULL, "the request body is malformed: %s expected at \"%s\"",
                      e.wanted ? e.wanted : "object", pointer);
         return false;
 }

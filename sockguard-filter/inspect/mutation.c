@@ -334,6 +334,9 @@ void inspect_mutate(const struct inspect_input *in, enum mutation_surface surfac
                 if (failure && enforce) {
                         refuse(in, ret, REASON_mutation_apply_failed, 400, pointer,
                                arena_printf(in->arena, "a mutation rule cannot apply: %s", failure).at);
+                        ret->option = arena_printf(in->arena, "mutations.rules[id=%.*s]",
+                                                   SLICE_ARG(policy_str(in->policy, rule->id)))
+                                              .at;
                         return;
                 }
                 record.entries[record.n++] = (struct mutation_entry){

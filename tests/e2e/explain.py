@@ -66,5 +66,33 @@ code, out, err = explain(PROFILES, "--path", "/info", "--profile", "nobody")
 check("an unknown profile is an error", code == 1 and not out and "nobody" in err, (out, err))
 code, out, err = explain(ALLOW_ALL, "--request", "-", stdin="POST /containers/x/start HTTP/1.1\r\nHost: d\r\nContent-Length: 3\r\n\r\n[1]")
 check("a request as on the wire is taken from standard input", code == 1 and out and out[0].get("stage") == "inspect", (out, err))
+# What an operator reads.
+def words(policy, *args):
+    r = subprocess.run([CTL, "explain", "-c", write("c.yaml", "listen: {socket: /run/x}\n" + policy), *args], env=env(), capture_output=True, text=True, timeout=60)
+    return r.stdout, r.stderr
+
+
+MORE = [
+    ({"HostConfig": {"ExtraHosts": ["a:1.2.3.4"]}}, ["additional host names are not allowed", "/HostConfig/ExtraHosts", "a:1.2.3.4"]),
+    ({"HostConfig": {"Sysctls": {"net.core.somaxconn": "1"}}}, ["/HostConfig/Sysctls", "net.core.somaxconn", "allow_sysctls"]),
+    ({"HostConfig": {"Memory": "10m"}}, ["integer expected", "/HostConfig/Memory", '"10m"']),
+    ({"HostConfig": {"Devices": [{"PathOnHost": "/dev/kvm"}]}}, ["/HostConfig/Devices/0/PathOnHost", "/dev/kvm", "allowed_devices"]),
+    ({"HostConfig": {"NetworkMode": "host"}}, ["the host's network is not allowed", "/HostConfig/NetworkMode", "allow_host_network"]),
+    ({"NetworkingConfig": {"EndpointsConfig": {"a/b": {"IPAMConfig": {"IPv4Address": "10.0.0.1"}}}}},
+     ["/NetworkingConfig/EndpointsConfig/a~1b/IPAMConfig/IPv4Address", "network.endpoint_config.allow_static_addressing"]),
+    ({"Privileged": True}, ["/Privileged", "outside of HostConfig"]),
+    ({"Image": 5}, ["mutations.rules[id=m]", "/Image"]),
+]
+MUTATION = ALLOW_ALL + "mutations: {rules: [{id: m, surfaces: [container_create], remap_image: {match: prefix, from: a/, to: b/}}]}\n"
+for doc, wanted in MORE:
+    out, err = words(MUTATION, "--path", "/containers/create", "--body", write("b.json", json.dumps(doc)))
+    check("an operator reads %s" % ", ".join(wanted), all(w in out for w in wanted) and not err, (out, err))
+out, err = words(PROFILES, "--path", "/info", "--profile", "ci")
+check("what no rule allows is told with the rule that would", 'clients.profiles[name=ci].rules: - {match: {method: GET, path: "/info"}, action: allow}' in out, (out, err))
+out, err = words(ALLOW_ALL + "request_body: {exec: {allowed_commands: [[id]]}}\n", "-X", "POST", "--path", "/exec/x/start")
+check("what depends on the daemon says so, and nothing else is printed", "a dry run asks nobody" in out and not err, (out, err))
+out, err = words(ALLOW_ALL + "request_body: {container_update: {allow_resource_updates: true, require_memory_limit: true}}\n", "--path", "/containers/x/update",
+                 "--body", write("b.json", "{}"))
+check("and so does what depends on a container's limits", "a dry run asks nobody" in out and "guard" in out and not err, (out, err))
 work.cleanup()
 done()
