@@ -330,6 +330,19 @@ static uint64_t duration(const struct policy *p, struct pstr s) {
         return s.len && duration_parse(policy_str(p, s), &ns) == 0 && ns > 0 ? (uint64_t) ns : 0;
 }
 
+/* Between the reading of the file and the watch there was a moment in which nobody looked. */
+static void catch_up(struct companion *c) {
+        struct error ignored;
+        char *text;
+        size_t len;
+
+        if (reload_read(c->config_path, &text, &len, &ignored) < 0)
+                return;
+        if (len != c->running_len || (len > 0 && memcmp(text, c->running, len) != 0))
+                reload_trigger(c);
+        free(text);
+}
+
 int reload_start(struct companion *c, struct error *e) {
         const struct opt_reload *o = &c->policy.root->reload;
         char debounce[48], poll[48];
@@ -362,6 +375,7 @@ int reload_start(struct companion *c, struct error *e) {
                 }
         }
         watch_for_signature(c);
+        catch_up(c);
         if (c->poll_ns) {
                 r = sd_event_add_time_relative(c->event, &c->poll, CLOCK_MONOTONIC, c->poll_ns / 1000, 1000, on_poll, c);
                 if (r < 0)

@@ -180,6 +180,26 @@ def test_links(up):
                 break
 
 
+def test_at_the_start(up):
+    """The file is replaced somewhere between its reading and the first look of the watch."""
+    missed = []
+    for i in range(24):
+        with Companion(BASE + RULES, up, start=False) as c:
+            c.start(wait=False)
+            time.sleep(0.001 * i)
+            c.write(BASE + RULES + "  - {match: {method: GET, path: /info}, action: allow}\n")
+            end, r = time.monotonic() + 8, None
+            while time.monotonic() < end and not (r and r.status == 200):
+                try:
+                    r = c.get("/info")
+                except OSError:
+                    pass
+                time.sleep(0.02)
+            if not r or r.status != 200:
+                missed.append(i)
+    check("a change while the companion starts is not missed", missed == [], missed)
+
+
 def test_without_watch(up):
     """In a user namespace that may not have an inotify instance."""
     probe = subprocess.run(["unshare", "-Ur", "sh", "-c", "echo 0 > /proc/sys/user/max_inotify_instances"], capture_output=True)
@@ -209,7 +229,7 @@ def test_without_watch(up):
 
 def main():
     with sg.StandIn({("GET", "/containers/json"): (200, [], [])}) as up:
-        for t in (test_editors, test_no_change, test_directories, test_links, test_without_watch):
+        for t in (test_editors, test_no_change, test_directories, test_links, test_at_the_start, test_without_watch):
             try:
                 t(up.path)
             except Exception as e:   # noqa: one broken test must not hide the others
