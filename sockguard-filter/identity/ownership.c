@@ -309,11 +309,11 @@ static int keep_image_label(struct exchange *x, const struct ownership *o, const
         r = read_body(x, &text, ret_why);
         if (r < 0 || !body_sets_label(json_root(text), o->key))
                 return r;
-        r = stamp_body(&commit_row, text, o->key, o->owner, x->arena, &x->body);
+        r = stamp_body(&commit_row, text, o->key, o->owner, x->arena, &text);
         if (r < 0)
                 *ret_why = "labels in the request body are not an object";
         else
-                x->body_changed = true;
+                exchange_replace_body(x, text);
         return r;
 }
 
@@ -338,15 +338,17 @@ static enum stage_result check_references(struct exchange *x, const struct owner
                 bool unowned_ok = ref->use == REFERENCE_PULLED || (ref->use == REFERENCE_TARGET && !o->strict) ||
                                   (ref->use <= REFERENCE_CACHE && is_image(ref->kind) && o->unowned_images_ok);
                 bool absent_ok = ref->use != REFERENCE_EMBEDDED && !(ref->use == REFERENCE_BASE && o->strict);
+                struct arena_mark mark = arena_mark(x->arena);
                 int r = ref->use == REFERENCE_BASE ? check_base(x, o, ref->id, unowned_ok)
                                                    : check(x, o, ref->kind, ref->id, unowned_ok);
 
                 if (r == -EIO)
                         return lookup_failed(x, ref->kind);
-                if (r > 0 || (r == -ENOENT && absent_ok))
-                        continue;
-                *ret_denied = true;
-                return denied(x, resource_kind_name(ref->kind), ref->id);
+                if (r <= 0 && !(r == -ENOENT && absent_ok)) {
+                        *ret_denied = true;
+                        return denied(x, resource_kind_name(ref->kind), ref->id);
+                }
+                arena_rewind(x->arena, mark); /* one description at a time, however many are asked for */
         }
         return STAGE_NEXT;
 }

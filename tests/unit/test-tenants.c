@@ -34,6 +34,14 @@ static int fake_lookup(struct exchange *x, struct slice path, size_t limit, stru
                 *ret = (struct lookup){ .status = 500, .body = SLICE("{}") };
                 return 0;
         }
+        if (path_has(path, "huge")) {
+                char *body = arena_alloc(x->arena, 1u << 20);
+
+                memset(body, ' ', 1u << 20);
+                memcpy(body, "{\"Labels\":" MINE "}", strlen("{\"Labels\":" MINE "}"));
+                *ret = (struct lookup){ .status = 200, .body = slice_make(body, 1u << 20) };
+                return 0;
+        }
         if (path_has(path, "gone")) {
                 *ret = (struct lookup){ .status = 404, .body = SLICE("{}") };
                 return 0;
@@ -446,6 +454,22 @@ static void a_flood_of_references_is_refused(void) {
         fake_done(&f);
 }
 
+static void descriptions_are_held_one_at_a_time(void) {
+        static char body[20000];
+        static struct fake f;
+        size_t n = (size_t) snprintf(body, sizeof(body), "{\"HostConfig\":{\"Binds\":[\"mine:/\"");
+
+        for (int i = 0; i < 300; i++)
+                n += (size_t) snprintf(body + n, sizeof(body) - n, ",\"huge%d:/x\"", i);
+        snprintf(body + n, sizeof(body) - n, "]}}");
+        setup(&f);
+        request(&f, "POST /containers/create", body);
+        CHECK(stage_ownership(&f.x) == STAGE_NEXT);
+        CHECK_INT(lookups, 301);
+        CHECK(f.arena.used < 4u << 20);
+        fake_done(&f);
+}
+
 static void bodies_are_stamped_without_touching_other_bytes(void) {
         static const struct {
                 const char *line, *body, *want; /* NULL: 400 */
@@ -811,7 +835,7 @@ static void a_denial_does_not_name_the_resource_unless_verbose(void) {
 CHECK_MAIN(CHECK_TEST(every_path_that_names_a_resource_is_checked),
            CHECK_TEST(reserved_words_are_names_where_the_daemon_reads_them_so), CHECK_TEST(every_reference_is_checked),
            CHECK_TEST(the_images_of_a_build_are_checked), CHECK_TEST(a_flood_of_references_is_refused),
-           CHECK_TEST(an_image_made_of_a_container_keeps_its_owner),
+           CHECK_TEST(descriptions_are_held_one_at_a_time), CHECK_TEST(an_image_made_of_a_container_keeps_its_owner),
            CHECK_TEST(strict_keeps_the_label_of_what_is_updated_or_imported),
            CHECK_TEST(bodies_are_stamped_without_touching_other_bytes),
            CHECK_TEST(lists_are_narrowed_in_both_filter_forms),
