@@ -3,6 +3,8 @@
 
 #include <unistd.h>
 
+#define LINE_SHOWN_MAX 200u /* bytes; longer lines are not shown */
+
 struct config_source ctl_source(const struct verb_args *args, bool allow_unknown_keys) {
         return (struct config_source) {
                 .path = args->config,
@@ -29,7 +31,23 @@ void ctl_print_problems(FILE *out, const struct problems *list, bool errors_too,
         strbuf_free(&line);
 }
 
-void ctl_describe(const struct problems *list, struct strbuf *out) {
+/* The line that a problem is about, and a mark below its column, as compilers have them. */
+static void add_line(const struct config *c, const struct problem *p, struct strbuf *out) {
+        struct slice line = config_line(c, p->line);
+        uint32_t column = 1;
+
+        if (p->line == 0 || line.len == 0 || line.len > LINE_SHOWN_MAX || slice_find(line, '\0') >= 0)
+                return;
+        strbuf_addf(out, "\n      %5u | ", p->line);
+        for (size_t i = 0; i < line.len; i++)
+                strbuf_addc(out, (unsigned char) line.at[i] < ' ' || line.at[i] == 0x7f ? ' ' : line.at[i]);
+        strbuf_adds(out, "\n            | ");
+        for (; column < p->column; column++)
+                strbuf_addc(out, ' ');
+        strbuf_addc(out, '^');
+}
+
+static void describe(const struct problems *list, const struct config *lines_of, struct strbuf *out) {
         if (list->n_errors > 1)
                 strbuf_addf(out, "%zu problems:", list->n_errors);
         for (size_t i = 0; i < list->n; i++) {
@@ -38,7 +56,17 @@ void ctl_describe(const struct problems *list, struct strbuf *out) {
                 if (list->n_errors > 1)
                         strbuf_adds(out, "\n  - ");
                 problem_format(list->at + i, out);
+                if (lines_of)
+                        add_line(lines_of, list->at + i, out);
         }
         if (list->n_errors > PROBLEMS_MAX)
                 strbuf_addf(out, "\n  - and more");
+}
+
+void ctl_describe(const struct problems *list, struct strbuf *out) {
+        describe(list, NULL, out);
+}
+
+void ctl_describe_with_lines(const struct config *c, struct strbuf *out) {
+        describe(config_problems(c), c, out);
 }

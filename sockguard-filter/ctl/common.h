@@ -21,4 +21,7 @@ void ctl_print_problems(FILE *out, const struct problems *list, bool errors_too,
 /* The error text of a failed step: the only problem, or how many there are and one `  - ` line each. For `Error: %s`. */
 void ctl_describe(const struct problems *list, struct strbuf *out);
 
+/* The same, each with its line and a mark below its column: for a terminal, since lines may hold secrets. */
+void ctl_describe_with_lines(const struct config *c, struct strbuf *out);
+
 #endif

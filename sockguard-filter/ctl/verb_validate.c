@@ -140,7 +140,10 @@ static int run(const struct verb_args *args) {
                 print_summary(c, args->config);
                 return 0;
         }
-        ctl_describe(config_problems(c), &text_);
+        if (isatty(STDERR_FILENO))
+                ctl_describe_with_lines(c, &text_);
+        else
+                ctl_describe(config_problems(c), &text_);
         fprintf(stderr, "  %s✗%s validation failed\n    %.*s\n\n", p.bad, p.plain, SLICE_ARG(strbuf_view(&text_)));
         return verb_fail("%s is not a valid configuration", args->config);
 }

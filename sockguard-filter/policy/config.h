@@ -23,6 +23,7 @@ struct mark {
 struct config {
         struct config_source source;
         struct slice name;             /* of the file, for messages */
+        struct slice text;             /* what was read; empty: nothing */
         struct arena arena;
         struct problems problems;
         struct builder blob;

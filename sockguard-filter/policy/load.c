@@ -189,7 +189,10 @@ static void step_load(struct config *c) {
 
         c->origin = ORIGIN_FILE;
         c->origin_name = c->name;
-        if (!read_text(c, &text) || document_parse(text, c->name, &c->arena, &c->problems, &document) < 0)
+        if (!read_text(c, &text))
+                return;
+        c->text = text;
+        if (document_parse(text, c->name, &c->arena, &c->problems, &document) < 0)
                 return;
         if (document && node_is_null(document))
                 document = NULL;
@@ -270,6 +273,18 @@ void config_free(struct config *c) {
 
 const struct problems *config_problems(const struct config *c) {
         return &c->problems;
+}
+
+struct slice config_line(const struct config *c, uint32_t line) {
+        struct slice rest = c->text, at;
+        bool more = true;
+
+        for (uint32_t i = 1; i <= line && more; i++) {
+                more = slice_cut(rest, '\n', &at, &rest);
+                if (i == line)
+                        return slice_ends(at, SLICE("\r")) ? slice_upto(at, at.len - 1) : at;
+        }
+        return (struct slice) { 0 };
 }
 
 const struct opt_root *config_root(const struct config *c) {

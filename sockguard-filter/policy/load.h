@@ -81,6 +81,9 @@ static inline void config_freep(struct config **c) {
 
 const struct problems *config_problems(const struct config *c);
 
+/* A line of the text that was read, from 1, without its end; empty when there is none. Never to be logged: it may hold secrets. */
+struct slice config_line(const struct config *c, uint32_t line);
+
 /* The merged options, valid after config_load() returned 0 and until config_free(); after config_compile() the effective ones. */
 const struct opt_root *config_root(const struct config *c);
 

@@ -68,7 +68,7 @@ nodist_schema_DATA = policy/sockguard.schema.json
 nodist_man5_MANS = man/sockguard.yaml.5
 CLEANFILES += policy/sockguard.schema.json man/sockguard.yaml.5
 TESTS += tests/schema/check.py
-EXTRA_DIST += tests/schema/check.py tests/e2e/tables.py
+EXTRA_DIST += tests/schema/check.py tests/e2e/tables.py tests/e2e/verbs.py
 
 # tests/bench/compile.sh runs it.
 noinst_PROGRAMS += tests/bench/bench-compile
