@@ -56,6 +56,17 @@ static bool read_or_complain(struct config *c, struct pstr *path, gnutls_datum_t
         return r == 0;
 }
 
+static void check_certificates(struct config *c, struct pstr *path, const gnutls_datum_t *pem) {
+        gnutls_x509_crt_t *list;
+        unsigned n = 0;
+
+        if (gnutls_x509_crt_list_import2(&list, &n, pem, GNUTLS_X509_FMT_PEM, 0) < 0)
+                return complain(c, path, "holds no PEM certificate");
+        for (unsigned i = 0; i < n; i++)
+                gnutls_x509_crt_deinit(list[i]);
+        gnutls_free(list);
+}
+
 void check_tls_files(struct config *c, struct opt_tls *t) {
         gnutls_certificate_credentials_t cred;
         gnutls_datum_t cert, key, ca;
@@ -66,8 +77,15 @@ void check_tls_files(struct config *c, struct opt_tls *t) {
                 return;
         if (c->source.no_files)
                 return;
-        if (!read_or_complain(c, &t->cert_file, &cert) || !read_or_complain(c, &t->key_file, &key) ||
-            !read_or_complain(c, &t->client_ca_file, &ca))
+        if (!read_or_complain(c, &t->cert_file, &cert) || !read_or_complain(c, &t->client_ca_file, &ca))
+                return;
+        /* The companion is not to have the key: sockguard-tls reads it as root, and nobody else needs to. */
+        if (geteuid() != 0 && read_pem(c, t->key_file, &key) == -EACCES) {
+                warn(c, &t->key_file, "cannot be read by this user; whether it fits cert_file is not checked");
+                check_certificates(c, &t->cert_file, &cert);
+                return check_certificates(c, &t->client_ca_file, &ca);
+        }
+        if (!read_or_complain(c, &t->key_file, &key))
                 return;
         if (gnutls_certificate_allocate_credentials(&cred) < 0)
                 return complain(c, &t->cert_file, "cannot be checked: out of memory");
