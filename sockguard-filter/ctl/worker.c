@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <seccomp.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "ctl/companion.h"
 
 /*
  * Everything that reads YAML runs here, in a child: a candidate that finds a hole in a parser finds it in a process that has a
- * few seconds, little memory and nothing to write to, and memory that a thousand reloads leave behind is given back by exit.
+ * few seconds, little memory, no network and nothing to write to, and memory that a thousand reloads leave behind is given back by exit.
  */
 
 #define WORK_SECONDS 8u
@@ -18,6 +23,52 @@ static void limit(int what, rlim_t n) {
         (void) setrlimit(what, &l);
 }
 
+/*
+ * For a candidate, which is a stranger's text: no other program, no other process, no network, and no file changed, whatever its reader
+ * is made to do. What it may is read, compute, and write down the pipe.
+ */
+static void shut_in(void) {
+#ifndef SOCKGUARD_SANITIZED
+        static const int calls[] = {
+                SCMP_SYS(execve), SCMP_SYS(execveat), SCMP_SYS(fork), SCMP_SYS(vfork), SCMP_SYS(clone), SCMP_SYS(clone3), SCMP_SYS(ptrace),
+                SCMP_SYS(process_vm_readv), SCMP_SYS(process_vm_writev), SCMP_SYS(kill), SCMP_SYS(pidfd_open), SCMP_SYS(pidfd_getfd),
+                SCMP_SYS(pidfd_send_signal), SCMP_SYS(socket), SCMP_SYS(socketpair), SCMP_SYS(connect), SCMP_SYS(bind), SCMP_SYS(listen), SCMP_SYS(accept),
+                SCMP_SYS(accept4), SCMP_SYS(sendto), SCMP_SYS(sendmsg), SCMP_SYS(sendmmsg), SCMP_SYS(creat), SCMP_SYS(openat2), SCMP_SYS(truncate),
+                SCMP_SYS(unlink), SCMP_SYS(unlinkat), SCMP_SYS(rename), SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(link), SCMP_SYS(linkat),
+                SCMP_SYS(symlink), SCMP_SYS(symlinkat), SCMP_SYS(mkdir), SCMP_SYS(mkdirat), SCMP_SYS(rmdir), SCMP_SYS(mknod), SCMP_SYS(mknodat),
+                SCMP_SYS(chmod), SCMP_SYS(fchmodat), SCMP_SYS(chown), SCMP_SYS(lchown), SCMP_SYS(fchownat), SCMP_SYS(setxattr), SCMP_SYS(utimensat),
+                SCMP_SYS(mount), SCMP_SYS(umount2), SCMP_SYS(chroot), SCMP_SYS(pivot_root), SCMP_SYS(unshare), SCMP_SYS(setns), SCMP_SYS(bpf),
+                SCMP_SYS(perf_event_open), SCMP_SYS(io_uring_setup), SCMP_SYS(keyctl), SCMP_SYS(init_module), SCMP_SYS(finit_module),
+                SCMP_SYS(kexec_load), SCMP_SYS(reboot), SCMP_SYS(swapon), SCMP_SYS(setuid), SCMP_SYS(setgid), SCMP_SYS(setresuid), SCMP_SYS(setresgid),
+        };
+        static const unsigned modes[] = { O_WRONLY, O_RDWR };
+        scmp_filter_ctx f = seccomp_init(SCMP_ACT_ALLOW);
+        int r = f ? 0 : -ENOMEM;
+
+        for (size_t i = 0; r == 0 && i < sizeof(calls) / sizeof(calls[0]); i++)
+                r = seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), calls[i], 0);
+        for (size_t i = 0; r == 0 && i < sizeof(modes) / sizeof(modes[0]); i++) {
+                r = seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(open), 1, SCMP_A1(SCMP_CMP_MASKED_EQ, O_ACCMODE, modes[i]));
+                if (r == 0)
+                        r = seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(openat), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, O_ACCMODE, modes[i]));
+        }
+        if (r == 0)
+                r = seccomp_load(f);
+        if (f)
+                seccomp_release(f);
+        if (r < 0)
+                _exit(1); /* the candidate is then said to have had no reader */
+#endif
+}
+
+/* Of what the companion has open a candidate's reader keeps the pipe: no lock, no client, and above all not the shared state. */
+static void let_go(const struct work *w, int fd) {
+        (void) munmap(w->of->state.map, sizeof(*w->of->state.map));
+        if (fd > 3)
+                (void) close_range(3, (unsigned) fd - 1, 0);
+        (void) close_range((unsigned) fd + 1, ~0u, 0);
+}
+
 static void confine(const struct work *w) {
         limit(RLIMIT_CPU, WORK_SECONDS);
         limit(RLIMIT_CORE, 0);
@@ -27,6 +78,8 @@ static void confine(const struct work *w) {
         if (w->kind == WORK_CANDIDATE)
                 limit(RLIMIT_FSIZE, 1u << 20); /* the seccomp compiler goes through a memfd */
         (void) prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+        if (w->kind == WORK_CANDIDATE)
+                shut_in();
 }
 
 /* The problems as lines, warnings left out. */
@@ -160,6 +213,8 @@ static void run(struct job *j, int fd) {
         struct work_result r = { .outcome = WORK_DIED };
         struct strbuf out;
 
+        if (w->kind == WORK_CANDIDATE)
+                let_go(w, fd);
         confine(w);
         strbuf_init(&out, WORK_TEXT_MAX);
         r.outcome = judge(w, &r, &out);

@@ -99,6 +99,26 @@ def test_lost_records(up):
         os.close(w)
 
 
+def test_candidate_reader(up):
+    """Who reads a stranger's candidate holds the pipe and nothing else."""
+    with Companion("admin: {enabled: true}\n" + RULES, up.path) as c:
+        body = b"rules:\n" + b"".join(b"  - {match: {method: GET, path: /x%d/**}, action: allow}\n" % i for i in range(8000))
+        got, seen = [], []
+        t = threading.Thread(target=lambda: got.append(sg.parse(sg.raw(c.sock, b"POST /admin/validate HTTP/1.1\r\nHost: d\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+                                                                               % len(body) + body))))
+        t.start()
+        while t.is_alive() and not seen:
+            for p in subprocess.run(["pgrep", "-P", str(c.proc.pid)], capture_output=True, text=True).stdout.split():
+                try:
+                    held = len(os.listdir("/proc/%s/fd" % p))
+                    if held <= 4:
+                        seen.append(c.run + "/state" in open("/proc/%s/maps" % p).read())
+                except OSError:
+                    pass
+        t.join()
+        check("a candidate's reader holds one pipe, and not the shared state", seen and not any(seen) and got[0].status == 200, (seen, got and got[0].body))
+
+
 def free_port():
     with socket.create_server(("127.0.0.1", 0)) as s:
         return s.getsockname()[1]
@@ -178,7 +198,7 @@ def test_admin_tls(up):
 def main():
     with sg.StandIn({("GET", "/containers/json"): (200, [], [])}) as up:
         up.answers[("GET", "/slow")] = slow
-        for t in (test_death, test_started, test_lost_records, test_admin_tls):
+        for t in (test_death, test_started, test_lost_records, test_candidate_reader, test_admin_tls):
             try:
                 t(up)
             except Exception as e:   # noqa: one broken test must not hide the others
