@@ -56,3 +56,4 @@ EXTRA_DIST += \
 	tests/e2e/builder-oracle.py
 EXTRA_DIST += tests/e2e/reads.py
 EXTRA_DIST += tests/e2e/tenants-podman.py
+EXTRA_DIST += tests/e2e/tenants-failover.py

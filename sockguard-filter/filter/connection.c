@@ -271,6 +271,7 @@ static void begin_exchange(struct connection *c, const struct http_head *head, u
                 .spool_fd = -1,
                 .body_state = head->framing == HTTP_BODY_NONE ? BODY_NONE : BODY_UNREAD,
         };
+        upstream_release(&c->up);
         body_in_init(&c->request_body, &c->client, head->framing, head->content_length);
         c->continue_due = head->expect_continue && head->minor > 0 && head->framing != HTTP_BODY_NONE;
         c->inspect_deadline = 0;

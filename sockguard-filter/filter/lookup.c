@@ -129,6 +129,8 @@ int connection_lookup(struct connection *c, struct slice path_and_query, size_t 
                 *ret = (struct lookup) { 0 };
                 r = ask(c, strbuf_view(&request), limit, deadline, &head, ret, &answered);
                 wire_unpin(&c->up.wire);
+                if (r >= 0)
+                        upstream_bind(&c->up);
                 if (r < 0 || !head.keep_alive || head.framing == HTTP_BODY_CLOSE)
                         upstream_close(&c->up);
                 /* The daemon may have hung up a kept connection just now: a GET is asked once more, on a new one. */

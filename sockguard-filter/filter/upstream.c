@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "filter/upstream.h"
 
+#include <errno.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -31,13 +32,19 @@ int upstream_open(struct upstream *u, enum upstream_how how, uint64_t deadline, 
         int fd, r;
 
         if (wire_is_open(&u->wire)) {
-                if (how != UPSTREAM_FRESH && u->endpoint == endpoints_active(&u->set) && is_idle(u, how))
+                unsigned wanted = u->bound ? u->bound_to : endpoints_active(&u->set);
+
+                if (how != UPSTREAM_FRESH && u->endpoint == wanted && is_idle(u, how))
                         return 0;
                 upstream_close(u);
         }
         r = endpoints_dial(&u->set, deadline < limit ? deadline : limit, &fd, &u->endpoint, e);
         if (r < 0)
                 return r;
+        if (u->bound && u->endpoint != u->bound_to) {
+                (void) close(fd);
+                return error_errno(e, -ESTALE, "the daemon that was asked about the request is gone");
+        }
         r = wire_open(&u->wire, fd, fd, u->buf, UPSTREAM_BUFFER);
         if (r < 0) {
                 (void) close(fd);

@@ -17,6 +17,8 @@ struct upstream {
         unsigned endpoint;       /* where it went */
         bool local;              /* a unix socket: sending to a daemon that hung up fails at once */
         bool kept;               /* has carried an exchange, or was dialled beforehand: the daemon may have closed it since */
+        bool bound;              /* the daemon at `bound_to` was asked about the request: it goes there or nowhere */
+        unsigned bound_to;
         char *buf;               /* UPSTREAM_BUFFER bytes, the caller's */
 };
 
@@ -28,11 +30,27 @@ enum upstream_how {
         UPSTREAM_FRESH,   /* a new one in any case */
 };
 
-/* Makes sure that there is a connection. 0; negative errno with what failed in *e. */
+/*
+ * Makes sure that there is a connection. 0; negative errno with what failed in *e; -ESTALE: only another daemon than the one
+ * that this one is bound to would take it.
+ */
 int upstream_open(struct upstream *u, enum upstream_how how, uint64_t deadline, struct error *e);
 
 /* Dials before anybody asks, and again if the daemon has closed what was dialled. What fails now is told by who needs it. */
 void upstream_ready(struct upstream *u);
+
+/*
+ * The daemon has answered a question about the request: whose something is, what it may do. On another daemon of the set the same
+ * name may be something else. Ends with upstream_release(), before the next request.
+ */
+static inline void upstream_bind(struct upstream *u) {
+        u->bound = true;
+        u->bound_to = u->endpoint;
+}
+
+static inline void upstream_release(struct upstream *u) {
+        u->bound = false;
+}
 
 /* Drops the connection; the next upstream_open() dials. */
 void upstream_close(struct upstream *u);
