@@ -62,3 +62,6 @@ tests_unit_test_families_SOURCES = tests/unit/test-families.c tests/unit/bodies.
 tests_unit_test_families_LDADD = libcore.a
 tests_unit_test_uploads_SOURCES = tests/unit/test-uploads.c tests/unit/bodies.h tests/unit/check.h tests/unit/tarball.h $(UNPACK_SOURCES)
 tests_unit_test_uploads_LDADD = libcore.a $(ZLIB_LIBS)
+check_PROGRAMS += tests/unit/test-build-sources
+tests_unit_test_build_sources_SOURCES = tests/unit/test-build-sources.c tests/unit/inspect.h tests/unit/check.h
+tests_unit_test_build_sources_LDADD = $(CHECK_INSPECT)
