@@ -2,7 +2,7 @@
 """
 Mutual TLS through sockguard-tls (pool) and through HAProxy, with the same keys and the same daemon, in turn. Medians of ROUNDS rounds.
 
-    tls.py [N [ROUNDS]]     N fresh connections a round (default 300), 5 rounds. BUILD needs `make tests/bench/bench-tls`.
+    tls.py [N [ROUNDS [KEYS]]]     N fresh connections a round (default 300), 5 rounds, keys p256, ed25519 or rsa. BUILD needs `make tests/bench/bench-tls`.
 
 On a machine that others use too, run it with `chrt -r 1`: then both sides, the daemon and the client come before everybody else.
 """
@@ -20,6 +20,8 @@ import sg  # noqa: E402
 
 D = tempfile.mkdtemp(prefix="sg-bench-")
 os.chmod(D, 0o755)
+KEYS = {"p256": ("--key-type", "ecdsa", "--curve", "secp256r1"), "ed25519": ("--key-type", "ed25519"), "rsa": ("--key-type", "rsa", "--bits", "2048")}
+KIND = sys.argv[3] if len(sys.argv) > 3 else "p256"
 BENCH = os.path.join(sg.BUILD, "tests/bench/bench-tls")
 N = sys.argv[1] if len(sys.argv) > 1 else "300"
 ROUNDS = int(sys.argv[2]) if len(sys.argv) > 2 else 5
@@ -31,7 +33,7 @@ def path(n):
 
 def make(name, template, ca=None):
     run = lambda *a: subprocess.run(["certtool", *a], check=True, capture_output=True, cwd=D)  # noqa: E731
-    run("--generate-privkey", "--key-type", "ecdsa", "--curve", "secp256r1", "--outfile", name + ".key")
+    run("--generate-privkey", *KEYS[KIND], "--outfile", name + ".key")
     open(path(name + ".tmpl"), "w").write(template + "\nexpiration_days = 30\n")
     how = ["--generate-self-signed"] if ca is None else ["--generate-certificate", "--load-ca-certificate", ca + ".pem", "--load-ca-privkey", ca + ".key"]
     run(*how, "--load-privkey", name + ".key", "--template", name + ".tmpl", "--outfile", name + ".pem")
