@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ctl/common.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include "base/error.h"
 
 #define LINE_SHOWN_MAX 200u /* bytes; longer lines are not shown */
 
@@ -69,4 +75,41 @@ void ctl_describe(const struct problems *list, struct strbuf *out) {
 
 void ctl_describe_with_lines(const struct config *c, struct strbuf *out) {
         describe(config_problems(c), c, out);
+}
+
+int ctl_read_file(const char *path, size_t most, struct stat *ret_stat, char **ret, size_t *ret_len, struct error *e) {
+        int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), r = 0;
+        char *at = NULL, *tight;
+        size_t n = 0;
+
+        if (fd < 0)
+                return error_errno(e, -errno, "cannot open %s", path);
+        if (fstat(fd, ret_stat) < 0 || !S_ISREG(ret_stat->st_mode))
+                r = error_set(e, -EINVAL, "%s is not a regular file", path);
+        else if (ret_stat->st_size > (off_t) most)
+                r = error_set(e, -EFBIG, "%s is larger than %zu bytes", path, most);
+        else if (!(at = malloc(most + 1)))
+                r = error_errno(e, -ENOMEM, "cannot read %s", path);
+        while (r == 0) {
+                ssize_t k = read(fd, at + n, most + 1 - n);
+
+                if (k < 0 && errno == EINTR)
+                        continue;
+                if (k < 0)
+                        r = error_errno(e, -errno, "cannot read %s", path);
+                if (k <= 0)
+                        break;
+                n += (size_t) k;
+                if (n > most)
+                        r = error_set(e, -EFBIG, "%s is larger than %zu bytes", path, most);
+        }
+        close(fd);
+        if (r < 0) {
+                free(at);
+                return r;
+        }
+        tight = realloc(at, n ? n : 1);
+        *ret = tight ? tight : at;
+        *ret_len = n;
+        return 0;
 }

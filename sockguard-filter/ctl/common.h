@@ -24,4 +24,12 @@ void ctl_describe(const struct problems *list, struct strbuf *out);
 /* The same, each with its line and a mark below its column: for a terminal, since lines may hold secrets. */
 void ctl_describe_with_lines(const struct config *c, struct strbuf *out);
 
+struct error;
+struct stat;
+
+/*
+ * A whole regular file of at most `most` bytes, malloc'ed, and what fstat(2) says of it. Never waits for a FIFO. 0 or negative errno with *e.
+ */
+int ctl_read_file(const char *path, size_t most, struct stat *ret_stat, char **ret, size_t *ret_len, struct error *e);
+
 #endif

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/unicode.h"
+#include "ctl/common.h"
 #include "ctl/companion.h"
 #include "limits/bucket.h"
 #include "policy/scalar.h"
@@ -32,43 +33,9 @@ static const char *const result_names[] = {
 /* ---- the text ---- */
 
 int reload_read(const char *path, char **ret, size_t *ret_len, struct error *e) {
-        int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
         struct stat st;
-        char *at = NULL;
-        size_t n = 0;
-        int r = 0;
 
-        if (fd < 0)
-                return error_errno(e, -errno, "cannot open %s", path);
-        if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-                r = error_set(e, -EINVAL, "%s is not a regular file", path);
-        else if (st.st_size > (off_t) CONFIG_TEXT_MAX)
-                r = error_set(e, -EFBIG, "%s is larger than %u bytes", path, CONFIG_TEXT_MAX);
-        else if (!(at = malloc(CONFIG_TEXT_MAX + 1)))
-                r = error_errno(e, -ENOMEM, "cannot read %s", path);
-        while (r == 0) {
-                ssize_t k = read(fd, at + n, CONFIG_TEXT_MAX + 1 - n);
-
-                if (k < 0 && errno == EINTR)
-                        continue;
-                if (k < 0)
-                        r = error_errno(e, -errno, "cannot read %s", path);
-                if (k <= 0)
-                        break;
-                n += (size_t) k;
-                if (n > CONFIG_TEXT_MAX)
-                        r = error_set(e, -EFBIG, "%s is larger than %u bytes", path, CONFIG_TEXT_MAX);
-        }
-        close(fd);
-        if (r < 0) {
-                free(at);
-                return r;
-        }
-        *ret = realloc(at, n ? n : 1);
-        if (!*ret)
-                *ret = at;
-        *ret_len = n;
-        return 0;
+        return ctl_read_file(path, CONFIG_TEXT_MAX, &st, ret, ret_len, e);
 }
 
 /* ---- records ---- */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/unicode.h"
+#include "ctl/common.h"
 #include "ctl/companion.h"
 #include "policy/scalar.h"
 #include "trust/bundle.h"
@@ -25,38 +25,24 @@ bool signed_wanted(const struct companion *c, const struct config *alone, const 
                (overlaid && config_root(overlaid)->policy_bundle.enabled);
 }
 
-/* A whole small file. Symbolic links are followed: a ConfigMap has nothing else, and it is the signature that decides. */
+/*
+ * A whole small file. Symbolic links are followed: a ConfigMap has nothing else, and it is the signature that decides. `trusted`: nobody but
+ * root and we may be able to change it; of other files only those that their owner, a stranger, lets others write are refused.
+ */
 static int read_file(const char *path, bool trusted, char **ret, size_t *ret_len, struct error *e) {
-        int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), r = 0;
         struct stat st;
-        size_t n = 0;
+        bool ours;
+        int r = ctl_read_file(path, BUNDLE_MAX, &st, ret, ret_len, e);
 
-        *ret = NULL;
-        if (fd < 0)
-                return error_errno(e, -errno, "cannot open %s", path);
-        if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-                r = error_set(e, -EINVAL, "%s is not a regular file", path);
-        else if ((st.st_mode & (S_IWGRP | S_IWOTH)) && (trusted || (st.st_uid != 0 && st.st_uid != geteuid())))
+        if (r < 0)
+                return r;
+        ours = st.st_uid == 0 || st.st_uid == geteuid();
+        if ((st.st_mode & (S_IWGRP | S_IWOTH)) && (trusted || !ours))
                 r = error_set(e, -EPERM, "others than its owner may write %s", path);
-        else if (trusted && st.st_uid != 0 && st.st_uid != geteuid())
+        else if (trusted && !ours)
                 r = error_set(e, -EPERM, "%s belongs to user %u, not to root", path, st.st_uid);
-        else if (!(*ret = malloc(BUNDLE_MAX + 1)))
-                r = error_errno(e, -ENOMEM, "cannot read %s", path);
-        while (r == 0 && n <= BUNDLE_MAX) {
-                ssize_t k = read(fd, *ret + n, BUNDLE_MAX + 1 - n);
-
-                if (k < 0 && errno == EINTR)
-                        continue;
-                if (k < 0)
-                        r = error_errno(e, -errno, "cannot read %s", path);
-                if (k <= 0)
-                        break;
-                n += (size_t) k;
-        }
-        close(fd);
-        if (r == 0 && n > BUNDLE_MAX)
-                r = error_set(e, -EFBIG, "%s is larger than %u bytes", path, BUNDLE_MAX);
-        *ret_len = n;
+        if (r < 0)
+                free(*ret);
         return r;
 }
 
