@@ -141,6 +141,7 @@ static void send_verdict(struct connection *c) {
         strbuf_reset(&c->out);
         x->status = x->verdict.status;
         x->response_bytes = answer_verdict(&c->out, x, c->close);
+        limits_give_back(x);
         if (c->out.failed || wire_send(&c->client, strbuf_view(&c->out), deadline_in(SEND_NS)) < 0) {
                 x->aborted = true;
                 c->close = true;
@@ -281,6 +282,7 @@ static void begin_exchange(struct connection *c, const struct http_head *head, u
 static void end_exchange(struct connection *c) {
         struct exchange *x = &c->x;
 
+        limits_give_back(x);
         if (x->upstream_error.len > 0)
                 upstream_failed_record(&c->telemetry.main, x, x->upstream_error);
         telemetry_exchange(&c->telemetry, x);

@@ -218,7 +218,7 @@ struct exchange {
         struct mutation_record mutation;
         uint32_t kube_documents; /* YAML documents of a Kubernetes body that passed unread; 0: none */
         enum reason_code throttle_would_deny;
-        bool holds_global, holds_profile; /* what limits_release() has to give back */
+        bool holds_global, holds_profile; /* what limits_give_back() has to give back */
         uint64_t turn;                   /* ... and limits_take_turn(); 0: none */
 
         /* the request body */
@@ -304,7 +304,13 @@ void guard_after(struct exchange *x);
  */
 bool limits_take_turn(struct exchange *x, struct slice key, uint64_t wait_ns);
 
-/* Gives back what stage_limits and limits_take_turn() took; called once when the exchange ends, however it ends. */
+/*
+ * Gives back the places that stage_limits took. Before the last byte of an answer where that can be told: a client that asks again
+ * the moment it has been answered must not find its own former request in the way. May be called again.
+ */
+void limits_give_back(struct exchange *x);
+
+/* The same, and the turn of limits_take_turn(); called once when the exchange ends, however it ends. */
 void limits_release(struct exchange *x);
 
 #endif

@@ -10,7 +10,7 @@
 
 /*
  * Stage 11 (chapter 06, 1): the profile's token bucket, then the priority gate that all share, then the profile's concurrency
- * cap. What a request was given by the last two is held until limits_release(), or until the kernel sees this process die.
+ * cap. What a request was given by the last two is held until limits_give_back(), or until the kernel sees this process die.
  */
 
 struct limits_view {
@@ -241,15 +241,19 @@ bool limits_take_turn(struct exchange *x, struct slice key, uint64_t wait_ns) {
         return true;
 }
 
-void limits_release(struct exchange *x) {
+void limits_give_back(struct exchange *x) {
         if (!x->state || !x->state->map)
                 return;
-        if (x->turn)
-                lease_end_turn(x->state, x->turn);
-        x->turn = 0;
         if (x->holds_profile)
                 lease_release(x->state, 0);
         if (x->holds_global)
                 lease_release(x->state, LEASE_COUNTER_GLOBAL);
         x->holds_profile = x->holds_global = false;
+}
+
+void limits_release(struct exchange *x) {
+        limits_give_back(x);
+        if (x->turn)
+                lease_end_turn(x->state, x->turn);
+        x->turn = 0;
 }
