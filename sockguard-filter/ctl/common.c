@@ -12,7 +12,7 @@
 #define LINE_SHOWN_MAX 200u /* bytes; longer lines are not shown */
 
 struct config_source ctl_source(const struct verb_args *args, bool allow_unknown_keys) {
-        return (struct config_source) {
+        return (struct config_source){
                 .path = args->config,
                 .path_given = args->config_given,
                 .environment = environ,

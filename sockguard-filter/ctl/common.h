@@ -18,7 +18,7 @@ struct config_source ctl_source(const struct verb_args *args, bool allow_unknown
 /* Writes warnings, or everything, one a line, each behind `prefix`. */
 void ctl_print_problems(FILE *out, const struct problems *list, bool errors_too, const char *prefix);
 
-/* The error text of a failed step: the only problem, or how many there are and one `  - ` line each. For `Error: %s`. */
+/* The error of a failed step, for `Error: %s`: the only problem, or how many there are and one `  - ` line each. */
 void ctl_describe(const struct problems *list, struct strbuf *out);
 
 /* The same, each with its line and a mark below its column: for a terminal, since lines may hold secrets. */

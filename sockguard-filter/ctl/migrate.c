@@ -24,8 +24,8 @@ struct draft {
 
         struct draft_rule *rules;
         size_t n_rules, rules_room;
-        struct strbuf notes;       /* comment lines, without "# " */
-        struct strbuf settings;    /* YAML of everything but rules and acknowledgments */
+        struct strbuf notes;    /* comment lines, without "# " */
+        struct strbuf settings; /* YAML of everything but rules and acknowledgments */
         bool blind_writes, reads, tunnels;
 };
 
@@ -83,7 +83,7 @@ static void add_rule(struct draft *d, struct slice method, struct slice path, bo
                 d->rules = at;
                 d->rules_room = room;
         }
-        d->rules[d->n_rules++] = (struct draft_rule) { method, path, reason, allow };
+        d->rules[d->n_rules++] = (struct draft_rule){ method, path, reason, allow };
 }
 
 /* The value of NAME in the old environment; the last one counts. */
@@ -119,12 +119,16 @@ static int from_sections(struct draft *d, struct error *e) {
                 return error_set(e, -EINVAL, "the settings cannot be read");
         (void) config_check(c); /* what its guards object to is acknowledged later */
         if (!config_compat_active(c))
-                return error_set(e, -EINVAL, "no variable of a socket proxy among the settings (CONTAINERS, POST, ALLOW_START, ...)");
+                return error_set(
+                        e, -EINVAL,
+                        "no variable of a socket proxy among the settings (CONTAINERS, POST, ALLOW_START, ...)");
         p = config_policy(c);
         rules = policy_list(p, config_root(c)->rules, struct opt_rule);
         for (uint32_t i = 0; i < config_root(c)->rules.n; i++)
-                add_rule(d, arena_dup(d->a, policy_str(p, rules[i].match.method)), arena_dup(d->a, policy_str(p, rules[i].match.path)),
-                         slice_eq(policy_str(p, rules[i].action), SLICE("allow")), arena_dup(d->a, policy_str(p, rules[i].reason)));
+                add_rule(d, arena_dup(d->a, policy_str(p, rules[i].match.method)),
+                         arena_dup(d->a, policy_str(p, rules[i].match.path)),
+                         slice_eq(policy_str(p, rules[i].action), SLICE("allow")),
+                         arena_dup(d->a, policy_str(p, rules[i].reason)));
 
         if (environment(in, SLICE("SOCKET_PATH"), &value) && slice_trim_ows(value).len > 0) {
                 strbuf_adds(&d->settings, "upstream:\n");
@@ -133,8 +137,9 @@ static int from_sections(struct draft *d, struct error *e) {
         }
         if (environment(in, SLICE("LOG_LEVEL"), &value)) {
                 static const char *const levels[][2] = {
-                        { "debug", "debug" }, { "info", "info" }, { "notice", "info" }, { "warning", "warn" }, { "warn", "warn" },
-                        { "err", "error" }, { "error", "error" }, { "crit", "error" }, { "alert", "error" }, { "emerg", "error" },
+                        { "debug", "debug" }, { "info", "info" },   { "notice", "info" }, { "warning", "warn" },
+                        { "warn", "warn" },   { "err", "error" },   { "error", "error" }, { "crit", "error" },
+                        { "alert", "error" }, { "emerg", "error" },
                 };
 
                 for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
@@ -144,12 +149,16 @@ static int from_sections(struct draft *d, struct error *e) {
                         }
                 }
         }
-        note(d, "the old proxy matched the beginning of a path only: CONTAINERS=1 opened /containersX as well. These patterns end at a slash");
+        note(d, "the old proxy matched the beginning of a path only: CONTAINERS=1 opened /containersX as well. These "
+                "patterns end at a slash");
         note(d, "it passed paths on as they came; here /containers/../images/json is judged as /images/json");
-        note(d, "it listened on every address of its network and asked nobody who they are. Here only this host can connect until a listen"
+        note(d, "it listened on every address of its network and asked nobody who they are. Here only this host can "
+                "connect until a listen"
                 " block or a socket unit says otherwise: see sockguard.yaml(5)");
         if (environment(in, SLICE("POST"), &value))
-                note(d, "POST=%.*s decides about DELETE and PUT too: both are methods of the rules below where it is on", SLICE_ARG(value));
+                note(d,
+                     "POST=%.*s decides about DELETE and PUT too: both are methods of the rules below where it is on",
+                     SLICE_ARG(value));
         return 0;
 }
 
@@ -183,15 +192,29 @@ static void open_regex(struct draft *d, const char *method, struct slice regex) 
         if (globs.n == 0)
                 note(d, "%s %.*s admitted no path at all: paths begin with a slash", method, SLICE_ARG(regex));
         if (globs.wider)
-                note(d, "%s %.*s was narrower than its patterns below: they cannot say which characters, or how many", method, SLICE_ARG(regex));
+                note(d, "%s %.*s was narrower than its patterns below: they cannot say which characters, or how many",
+                     method, SLICE_ARG(regex));
         for (size_t i = 0; i < globs.n; i++)
                 add_rule(d, slice_of(method), globs.at[i], true, SLICE(""));
 }
 
 /* The settings that are neither an allow-list nor without meaning here; both spellings end up in this order. */
 enum old_setting {
-        OLD_ALLOWFROM, OLD_BINDS, OLD_LISTENIP, OLD_PORT, OLD_SOCKET, OLD_LEVEL, OLD_JSON, OLD_ENDPOINT, OLD_ENDPOINT_MODE, OLD_WATCHDOG,
-        OLD_CONTAINER, OLD_HEALTH, OLD_STOP, OLD_GRACE, OLD_MAX_
+        OLD_ALLOWFROM,
+        OLD_BINDS,
+        OLD_LISTENIP,
+        OLD_PORT,
+        OLD_SOCKET,
+        OLD_LEVEL,
+        OLD_JSON,
+        OLD_ENDPOINT,
+        OLD_ENDPOINT_MODE,
+        OLD_WATCHDOG,
+        OLD_CONTAINER,
+        OLD_HEALTH,
+        OLD_STOP,
+        OLD_GRACE,
+        OLD_MAX_
 };
 
 static const struct {
@@ -294,7 +317,8 @@ static void write_allowfrom(struct draft *d, struct slice value) {
                 if (item.len == 0)
                         continue;
                 if (!is_prefix(item, &cidr, d->a)) {
-                        closed(d, "allowfrom", item, "a host name; put the network of that client into clients.allowed_cidrs");
+                        closed(d, "allowfrom", item,
+                               "a host name; put the network of that client into clients.allowed_cidrs");
                         continue;
                 }
                 strbuf_add(&d->settings, open ? SLICE(", ") : SLICE("clients:\n  allowed_cidrs: ["));
@@ -329,12 +353,16 @@ static void write_listen(struct draft *d, const struct slice old[OLD_MAX_]) {
                 port = SLICE("2375");
         }
         strbuf_adds(&d->settings, "listen:\n");
-        setting(d, "  address", slice_find(ip, ':') >= 0 ? arena_printf(d->a, "[%.*s]:%.*s", SLICE_ARG(ip), SLICE_ARG(port))
-                                                         : arena_printf(d->a, "%.*s:%.*s", SLICE_ARG(ip), SLICE_ARG(port)));
+        setting(d, "  address",
+                slice_find(ip, ':') >= 0 ? arena_printf(d->a, "[%.*s]:%.*s", SLICE_ARG(ip), SLICE_ARG(port))
+                                         : arena_printf(d->a, "%.*s:%.*s", SLICE_ARG(ip), SLICE_ARG(port)));
         if (!loopback) {
-                strbuf_adds(&d->settings, "  # As before: whoever reaches this port from an admitted address is a client, and nothing is encrypted.\n"
-                                          "  insecure_allow_plain_tcp: true\n  insecure_allow_unauthenticated_clients: true\n");
-                note(d, "plain TCP on %.*s has no authentication but the address; a unix socket or listen.tls is safer", SLICE_ARG(ip));
+                strbuf_adds(&d->settings,
+                            "  # As before: whoever reaches this port from an admitted address is a client, and "
+                            "nothing is encrypted.\n"
+                            "  insecure_allow_plain_tcp: true\n  insecure_allow_unauthenticated_clients: true\n");
+                note(d, "plain TCP on %.*s has no authentication but the address; a unix socket or listen.tls is safer",
+                     SLICE_ARG(ip));
         }
         strbuf_addc(&d->settings, '\n');
         write_allowfrom(d, old[OLD_ALLOWFROM].at ? old[OLD_ALLOWFROM] : SLICE("127.0.0.1/32"));
@@ -344,7 +372,8 @@ static void write_binds(struct draft *d, struct slice value) {
         static const char *const blocks[] = { "container_create", "service" };
 
         if (value.len == 0) {
-                note(d, "the old proxy did not look at bind mounts. Here none is allowed until request_body.container_create.allowed_bind_mounts"
+                note(d, "the old proxy did not look at bind mounts. Here none is allowed until "
+                        "request_body.container_create.allowed_bind_mounts"
                         " (and request_body.service.allowed_bind_mounts) name directories");
                 return;
         }
@@ -387,7 +416,8 @@ static void write_labels(struct draft *d, bool tcp) {
                 if (!slice_starts(l->key, prefix))
                         continue;
                 if (!tcp) {
-                        closed(d, "label", l->key, "a container is found by its address, which a unix socket does not have");
+                        closed(d, "label", l->key,
+                               "a container is found by its address, which a unix socket does not have");
                         continue;
                 }
                 any = true;
@@ -407,18 +437,21 @@ static void write_labels(struct draft *d, bool tcp) {
                         strbuf_add(&b, globs.at[k]);
                         add_rule(d, slice_of(m), globs.at[k], true, SLICE(""));
                 }
-                note(d, "service %.*s: replace the label %.*s by com.sockguard.allow.%s: \"%.*s\"", SLICE_ARG(l->service), SLICE_ARG(l->key), m,
-                     SLICE_ARG(strbuf_view(&b)));
+                note(d, "service %.*s: replace the label %.*s by com.sockguard.allow.%s: \"%.*s\"",
+                     SLICE_ARG(l->service), SLICE_ARG(l->key), m, SLICE_ARG(strbuf_view(&b)));
                 strbuf_free(&b);
         }
         if (!any)
                 return;
-        strbuf_adds(&d->settings, "  # Each client container may have labels of its own, which narrow the rules below for it.\n"
-                                  "  container_labels:\n    enabled: true\n");
-        note(d, "a label granted; here it narrows: a request needs a rule AND, where its container has labels, a label. So the rules below are"
+        strbuf_adds(&d->settings,
+                    "  # Each client container may have labels of its own, which narrow the rules below for it.\n"
+                    "  container_labels:\n    enabled: true\n");
+        note(d, "a label granted; here it narrows: a request needs a rule AND, where its container has labels, a "
+                "label. So the rules below are"
                 " the union of what flags and labels named");
         if (d->n_rules > n_by_flags) {
-                static const char wider[] = "a client container WITHOUT labels now gets what any label opened: give every client container labels";
+                static const char wider[] = "a client container WITHOUT labels now gets what any label opened: give "
+                                            "every client container labels";
 
                 d->differences++;
                 strbuf_addf(d->warnings, "labels: %s\n", wider);
@@ -446,22 +479,28 @@ static int from_wollomatic(struct draft *d, struct error *e) {
                         if (slice_case_eq(old[OLD_LEVEL], slice_of(levels[i])))
                                 level = levels[i];
                 strbuf_addf(&d->settings, "log:\n  level: %s\n  format: %s\n\n", level,
-                            slice_case_eq(old[OLD_JSON], SLICE("true")) || slice_eq(old[OLD_JSON], SLICE("1")) ? "json" : "text");
+                            slice_case_eq(old[OLD_JSON], SLICE("true")) || slice_eq(old[OLD_JSON], SLICE("1"))
+                                    ? "json"
+                                    : "text");
         }
         write_listen(d, old);
         write_labels(d, old[OLD_ENDPOINT].len == 0);
         strbuf_addc(&d->settings, '\n');
         write_binds(d, old[OLD_BINDS]);
         if (slice_parse_u64(old[OLD_WATCHDOG], &seconds) == 0 && seconds > 0)
-                strbuf_addf(&d->settings, "health:\n  watchdog:\n    enabled: true\n    interval: %llus\n\n", (unsigned long long) seconds);
+                strbuf_addf(&d->settings, "health:\n  watchdog:\n    enabled: true\n    interval: %llus\n\n",
+                            (unsigned long long) seconds);
         if (old[OLD_HEALTH].at != NULL)
-                note(d, "the health check of the old image asked 127.0.0.1:55555/health; here GET /health answers on the listener itself");
+                note(d, "the health check of the old image asked 127.0.0.1:55555/health; here GET /health answers on "
+                        "the listener itself");
         if (old[OLD_STOP].at != NULL)
-                note(d, "stoponwatchdog has no counterpart: a filter finds the daemon again by itself, and /health tells when it is away");
+                note(d, "stoponwatchdog has no counterpart: a filter finds the daemon again by itself, and /health "
+                        "tells when it is away");
         if (old[OLD_CONTAINER].at != NULL)
                 note(d, "proxycontainername is not needed: callers are found by their address");
         add_rule(d, SLICE("*"), SLICE("/**"), false, SLICE("no matching allow rule"));
-        note(d, "the old proxy matched the path as it came, with its API version; here versions are cut off first, so every version is admitted");
+        note(d, "the old proxy matched the path as it came, with its API version; here versions are cut off first, so "
+                "every version is admitted");
         return 0;
 }
 
@@ -475,23 +514,36 @@ static const struct {
         { "GET", "/containers/c/logs", "reads the output of any container" },
         { "GET", "/containers/c/attach/ws", "types into any container over a web socket, although it is a GET" },
         { "GET", "/images/i/get", "reads every layer of any image" },
-        { "GET", "/containers/c/json", "showed environment variables and host paths; both are redacted now (response.redact_*)" },
+        { "GET", "/containers/c/json",
+          "showed environment variables and host paths; both are redacted now (response.redact_*)" },
         { "GET", "/secrets", "listed secrets; GET of one is the way to its labels and driver" },
         { "POST", "/containers/create",
-          "could ask for privileged, host namespaces, any bind mount, device or capability; now only what request_body.container_create allows" },
-        { "POST", "/containers/c/update", "could lift every resource limit; now request_body.container_update is asked" },
-        { "POST", "/containers/c/exec", "could run any command, as root and privileged; now only request_body.exec.allowed_commands" },
-        { "PUT", "/containers/c/archive", "could plant set-uid files and symbolic links; the archive is looked into now (request_body.container_archive)" },
-        { "POST", "/images/create", "could pull from any registry; now Docker Hub's official images, unless request_body.image_pull says more" },
+          "could ask for privileged, host namespaces, any bind mount, device or capability; now only what "
+          "request_body.container_create allows" },
+        { "POST", "/containers/c/update",
+          "could lift every resource limit; now request_body.container_update is asked" },
+        { "POST", "/containers/c/exec",
+          "could run any command, as root and privileged; now only request_body.exec.allowed_commands" },
+        { "PUT", "/containers/c/archive",
+          "could plant set-uid files and symbolic links; the archive is looked into now "
+          "(request_body.container_archive)" },
+        { "POST", "/images/create",
+          "could pull from any registry; now Docker Hub's official images, unless request_body.image_pull says more" },
         { "POST", "/images/load", "could load any image; the archive is looked into now (request_body.image_load)" },
-        { "POST", "/build", "could run anything as root in a build, and fetch remote contexts; now request_body.build is asked" },
-        { "POST", "/volumes/create", "could make a volume of any host path by driver options; now request_body.volume is asked" },
+        { "POST", "/build",
+          "could run anything as root in a build, and fetch remote contexts; now request_body.build is asked" },
+        { "POST", "/volumes/create",
+          "could make a volume of any host path by driver options; now request_body.volume is asked" },
         { "POST", "/networks/create", "could make a network on any host interface; now request_body.network is asked" },
-        { "POST", "/services/create", "could do on every node of a swarm what a container create can do on one; now request_body.service is asked" },
-        { "POST", "/swarm/update", "could change the swarm's certificates and rotate its tokens; now request_body.swarm is asked" },
+        { "POST", "/services/create",
+          "could do on every node of a swarm what a container create can do on one; now request_body.service is "
+          "asked" },
+        { "POST", "/swarm/update",
+          "could change the swarm's certificates and rotate its tokens; now request_body.swarm is asked" },
         { "POST", "/plugins/pull", "could install a plugin with any privilege; now request_body.plugin is asked" },
         { "POST", "/secrets/create", "could name any driver; now request_body.secret is asked" },
-        { "POST", "/session", "is a tunnel in which anything goes; with request_body.buildkit every message is checked" },
+        { "POST", "/session",
+          "is a tunnel in which anything goes; with request_body.buildkit every message is checked" },
         { "POST", "/grpc", "is a tunnel in which anything goes; with request_body.buildkit every message is checked" },
         { "POST", "/auth", "sends registry credentials through the proxy" },
         { "POST", "/containers/prune", "removes every stopped container of the host" },
@@ -508,7 +560,8 @@ static void write_unseen(const struct policy *p, struct strbuf *out) {
                 if (!v.allow)
                         continue;
                 if (!any)
-                        strbuf_adds(out, "#\n# What the old proxy let through unseen, since it looked at methods and paths only:\n");
+                        strbuf_adds(out, "#\n# What the old proxy let through unseen, since it looked at methods and "
+                                         "paths only:\n");
                 any = true;
                 strbuf_addf(out, "# * %s %s %s\n", unseen[i].method, unseen[i].path, unseen[i].what);
         }
@@ -525,11 +578,14 @@ static void write_acknowledgment(struct strbuf *out, bool on, const char *why, c
 static void write_body(const struct draft *d, struct strbuf *out) {
         strbuf_add(out, strbuf_view(&d->settings));
         write_acknowledgment(out, d->blind_writes,
-                             "Some writes below cannot be judged by their body, or not without a list of what is allowed. As before, they pass.",
+                             "Some writes below cannot be judged by their body, or not without a list of what is "
+                             "allowed. As before, they pass.",
                              "insecure_allow_body_blind_writes");
         write_acknowledgment(out, d->reads, "Some reads below return logs, files or archives. As before, they pass.",
                              "insecure_allow_read_exfiltration");
-        write_acknowledgment(out, d->tunnels, "BuildKit's tunnels are open and nobody looks into them. As before; request_body.buildkit is the better way.",
+        write_acknowledgment(out, d->tunnels,
+                             "BuildKit's tunnels are open and nobody looks into them. As before; request_body.buildkit "
+                             "is the better way.",
                              "insecure_accept_opaque_buildkit_tunnels");
         strbuf_adds(out, "rules:\n");
         for (size_t i = 0; i < d->n_rules; i++) {
@@ -571,7 +627,8 @@ static bool check(const struct draft *d, struct strbuf *body, struct config **re
 static void finish(struct draft *d, const struct policy *p, struct strbuf *body, struct strbuf *out) {
         strbuf_adds(out, "# Written by `sockguard-ctl migrate` from ");
         add_printable(out, d->in->origin);
-        strbuf_adds(out, ".\n# It admits the methods and paths that the old proxy admitted. Read the notes, then try it: sockguard-ctl validate\n");
+        strbuf_adds(out, ".\n# It admits the methods and paths that the old proxy admitted. Read the notes, then try "
+                         "it: sockguard-ctl validate\n");
         write_unseen(p, out);
         strbuf_adds(out, "#\n# Notes:\n");
         strbuf_add(out, strbuf_view(&d->notes));
@@ -579,7 +636,8 @@ static void finish(struct draft *d, const struct policy *p, struct strbuf *body,
         strbuf_add(out, strbuf_view(body));
 }
 
-int migrate_write(const struct migrate_input *in, struct arena *a, struct strbuf *out, struct strbuf *warnings, struct error *e) {
+int migrate_write(const struct migrate_input *in, struct arena *a, struct strbuf *out, struct strbuf *warnings,
+                  struct error *e) {
         struct draft d = { .in = in, .a = a, .warnings = warnings };
         _cleanup_strbuf_ struct strbuf body, problem;
         _cleanup_config_ struct config *c = NULL;
@@ -608,7 +666,8 @@ int migrate_write(const struct migrate_input *in, struct arena *a, struct strbuf
                         (void) check(&d, &body, &c, &problem);
                 }
                 if (c == NULL)
-                        r = error_set(e, -EINVAL, "what these settings ask for is not a valid policy: %.*s", SLICE_ARG(strbuf_view(&problem)));
+                        r = error_set(e, -EINVAL, "what these settings ask for is not a valid policy: %.*s",
+                                      SLICE_ARG(strbuf_view(&problem)));
                 else
                         finish(&d, config_policy(c), &body, out);
         }

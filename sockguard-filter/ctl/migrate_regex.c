@@ -4,9 +4,9 @@
 #include "ctl/migrate.h"
 
 /*
- * Regular expressions of path allow-lists are a small part of the language: literal text, alternatives, "anything", "one
- * segment". That part is expanded into sequences of three kinds of token, and each sequence is written as a pattern. What is
- * outside of that part is refused, never guessed.
+ * Regular expressions of path allow-lists are a small part of the language: literal text, alternatives, "anything",
+ * "one segment". That part is expanded into sequences of three kinds of token, and each sequence is written as a
+ * pattern. What is outside of that part is refused, never guessed.
  */
 
 #define SEQUENCES_MAX 256u
@@ -14,8 +14,8 @@
 #define DEPTH_MAX 50u
 
 /*
- * Tokens: a byte, or a run of any bytes, or of any bytes but '/'. The loose ones stand for something that admits less, such as
- * a run of digits.
+ * Tokens: a byte, or a run of any bytes, or of any bytes but '/'. The loose ones stand for something that admits less,
+ * such as a run of digits.
  */
 enum { ANY = -1, SEGMENT = -2, LOOSE_ANY = -3, LOOSE_SEGMENT = -4 };
 
@@ -148,7 +148,7 @@ static int join(struct parser *p, struct sequences left, struct sequences right,
 /* ---- the expression ---- */
 
 static bool escape_class(char c, struct charset *ret) {
-        *ret = (struct charset) { 0 };
+        *ret = (struct charset){ 0 };
         switch (c | 0x20) {
         case 'd':
                 add(ret, '0', '9');
@@ -188,7 +188,7 @@ static int class_byte(struct parser *p, unsigned char *ret) {
 static int parse_class(struct parser *p, struct charset *ret) {
         bool negated = accept_text(p, "^");
 
-        *ret = (struct charset) { 0 };
+        *ret = (struct charset){ 0 };
         for (bool first = true; first || !next_is(p, ']'); first = false) {
                 struct charset inner;
                 unsigned char from, to;
@@ -252,7 +252,8 @@ static bool parse_quantifier(struct parser *p, unsigned *ret_min, unsigned *ret_
 }
 
 /* A set of bytes, so many times: written out when it is small, else as a run. */
-static int from_charset(struct parser *p, const struct charset *c, bool quantified, unsigned min, unsigned max, struct sequences *ret) {
+static int from_charset(struct parser *p, const struct charset *c, bool quantified, unsigned min, unsigned max,
+                        struct sequences *ret) {
         bool slash = has(c, '/'), loose;
 
         if (count(c) == 0)
@@ -284,7 +285,7 @@ static int parse_atom(struct parser *p, bool *ret_is_set, struct charset *ret_se
         switch (c) {
         case '.':
                 *ret_is_set = true;
-                *ret_set = (struct charset) { 0 };
+                *ret_set = (struct charset){ 0 };
                 add(ret_set, 0, 255);
                 return 0;
         case '[':
@@ -405,7 +406,8 @@ static int parse_alternatives(struct parser *p, struct sequences *ret) {
 /* ---- from sequences to patterns ---- */
 
 /*
- * Drops "/v" and what stands for a version behind it. Returns the tokens that stay; all of them when there is no version.
+ * Drops "/v" and what stands for a version behind it. Returns the tokens that stay; all of them when there is no
+ * version.
  * "/v1.*" is every versioned path, that is every path.
  */
 static struct sequence without_version(struct sequence s) {
@@ -415,11 +417,11 @@ static struct sequence without_version(struct sequence s) {
                 return s;
         while (n < s.n && (s.at[n] < 0 || s.at[n] == '.' || (s.at[n] >= '0' && s.at[n] <= '9'))) {
                 if (is_any(s.at[n]) && n + 1 == s.n)
-                        return (struct sequence) { s.at + n, 1 };
+                        return (struct sequence){ s.at + n, 1 };
                 n++;
         }
         if (n > 2 && n < s.n && s.at[n] == '/')
-                return (struct sequence) { s.at + n, s.n - n };
+                return (struct sequence){ s.at + n, s.n - n };
         return s;
 }
 
@@ -487,7 +489,8 @@ static void drop_covered(struct migrate_globs *g) {
                 for (size_t k = 0; k < g->n; k++) {
                         struct slice wide = g->at[k];
 
-                        covered = covered || (k != i && slice_ends(wide, SLICE("/**")) && slice_eq(slice_upto(wide, wide.len - 3), g->at[i]));
+                        covered = covered || (k != i && slice_ends(wide, SLICE("/**")) &&
+                                              slice_eq(slice_upto(wide, wide.len - 3), g->at[i]));
                 }
                 if (!covered)
                         g->at[n++] = g->at[i];
@@ -499,8 +502,9 @@ int migrate_regex(struct slice regex, struct arena *a, struct migrate_globs *ret
         struct parser p = { .rest = regex, .a = a };
         struct sequences all;
 
-        *ret = (struct migrate_globs) { 0 };
-        if (parse_alternatives(&p, &all) < 0 || (p.rest.len > 0 && give_up(&p, "parenthesis that closes nothing") < 0)) {
+        *ret = (struct migrate_globs){ 0 };
+        if (parse_alternatives(&p, &all) < 0 ||
+            (p.rest.len > 0 && give_up(&p, "parenthesis that closes nothing") < 0)) {
                 *ret_why = p.why;
                 return -EINVAL;
         }
@@ -510,7 +514,7 @@ int migrate_regex(struct slice regex, struct arena *a, struct migrate_globs *ret
 
                 /* A run without a slash in front of one can only be empty: paths begin with a slash. */
                 if (s.n > 1 && s.at[0] < 0 && !is_any(s.at[0]) && s.at[1] == '/')
-                        s = (struct sequence) { s.at + 1, s.n - 1 };
+                        s = (struct sequence){ s.at + 1, s.n - 1 };
                 if (s.n > 0 && (s.at[0] == '/' || is_any(s.at[0])))
                         put(ret, write_pattern(&p, s));
         }

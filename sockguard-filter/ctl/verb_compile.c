@@ -10,7 +10,10 @@
 enum { FLAG_OUTPUT, FLAG_OUTPUT_FD, FLAG_UNKNOWN };
 
 static const struct verb_flag flags[] = {
-        [FLAG_OUTPUT] = { .name = "output", .letter = 'o', .value = "IMAGE", .help = "write the policy image here, atomically" },
+        [FLAG_OUTPUT] = { .name = "output",
+                          .letter = 'o',
+                          .value = "IMAGE",
+                          .help = "write the policy image here, atomically" },
         [FLAG_OUTPUT_FD] = { .name = "output-fd", .value = "N", .help = "write it to this descriptor instead" },
         [FLAG_UNKNOWN] = ALLOW_UNKNOWN_KEYS_FLAG,
 };
@@ -71,6 +74,7 @@ static int run(const struct verb_args *args) {
         return 0;
 }
 
-const struct verb verb_compile = {
-        .name = "compile", .summary = "turn a configuration into the policy image that filters read", VERB_FLAGS(flags), .run = run
-};
+const struct verb verb_compile = { .name = "compile",
+                                   .summary = "turn a configuration into the policy image that filters read",
+                                   VERB_FLAGS(flags),
+                                   .run = run };

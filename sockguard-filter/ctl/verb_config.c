@@ -87,7 +87,8 @@ static void format_value(struct listing *l, const struct opt_row *row, const voi
                 for (uint32_t i = 0; i < list->n; i++) {
                         if (i)
                                 strbuf_adds(&l->value, ", ");
-                        strbuf_add_i64(&l->value, row->kind == OPT_K_U32S ? (int64_t) ((const uint32_t *) at)[i] : ((const int32_t *) at)[i]);
+                        strbuf_add_i64(&l->value, row->kind == OPT_K_U32S ? (int64_t) ((const uint32_t *) at)[i]
+                                                                          : ((const int32_t *) at)[i]);
                 }
                 return strbuf_addc(&l->value, ']');
         case OPT_K_MAP:
@@ -124,9 +125,10 @@ static void print_origin(const struct config_place *p) {
 }
 
 static void print_json(struct listing *l, const struct config_place *p) {
-        static const char *const origins[] = {
-                [ORIGIN_DEFAULT] = "default", [ORIGIN_FILE] = "file", [ORIGIN_ENVIRONMENT] = "environment", [ORIGIN_FLAG] = "flag"
-        };
+        static const char *const origins[] = { [ORIGIN_DEFAULT] = "default",
+                                               [ORIGIN_FILE] = "file",
+                                               [ORIGIN_ENVIRONMENT] = "environment",
+                                               [ORIGIN_FLAG] = "flag" };
         struct strbuf line;
 
         strbuf_init(&line, 1u << 24);
@@ -230,6 +232,7 @@ static int run(const struct verb_args *args) {
         return 0;
 }
 
-const struct verb verb_config = {
-        .name = "config", .summary = "show the effective options and where each value comes from", VERB_FLAGS(flags), .run = run
-};
+const struct verb verb_config = { .name = "config",
+                                  .summary = "show the effective options and where each value comes from",
+                                  VERB_FLAGS(flags),
+                                  .run = run };

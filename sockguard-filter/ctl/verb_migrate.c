@@ -13,16 +13,23 @@
 #include "policy/load.h"
 
 /*
- * sockguard-ctl migrate [FILE | NAME=VALUE... | -- FLAG...]: reads the settings of another socket proxy from a compose file, a
- * file of environment variables, or the command line, and writes a policy that admits the same.
+ * sockguard-ctl migrate [FILE | NAME=VALUE... | -- FLAG...]: reads the settings of another socket proxy from a compose
+ * file, a file of environment variables, or the command line, and writes a policy that admits the same.
  */
 
 enum { FLAG_SERVICE, FLAG_FROM, FLAG_OUTPUT };
 
 static const struct verb_flag flags[] = {
-        [FLAG_SERVICE] = { .name = "service", .value = "NAME", .help = "the proxy's service in the compose file (default: by its image)" },
-        [FLAG_FROM] = { .name = "from", .value = "KIND", .help = "tecnativa, linuxserver or wollomatic (default: by the settings)" },
-        [FLAG_OUTPUT] = { .name = "output", .letter = 'o', .value = "PATH", .help = "write there, a new file, instead of to standard output" },
+        [FLAG_SERVICE] = { .name = "service",
+                           .value = "NAME",
+                           .help = "the proxy's service in the compose file (default: by its image)" },
+        [FLAG_FROM] = { .name = "from",
+                        .value = "KIND",
+                        .help = "tecnativa, linuxserver or wollomatic (default: by the settings)" },
+        [FLAG_OUTPUT] = { .name = "output",
+                          .letter = 'o',
+                          .value = "PATH",
+                          .help = "write there, a new file, instead of to standard output" },
 };
 
 #define SETTINGS_MAX 4096u
@@ -85,8 +92,8 @@ static bool is_name(char c) {
 }
 
 /*
- * Compose's variables: $$ is a dollar; ${NAME:-default} and ${NAME-default} are what the environment says, else the default;
- * $NAME and ${NAME} likewise, else empty, as compose has it.
+ * Compose's variables: $$ is a dollar; ${NAME:-default} and ${NAME-default} are what the environment says, else the
+ * default; $NAME and ${NAME} likewise, else empty, as compose has it.
  */
 static struct slice interpolate(struct gathered *g, struct slice s) {
         struct strbuf b;
@@ -191,7 +198,8 @@ static void read_environment(struct gathered *g, const struct node *env) {
         for (uint32_t i = 0; env->kind == NODE_LIST && i < env->n; i++)
                 add_environment(g, interpolate(g, scalar_text(env->items[i])));
         for (uint32_t i = 0; env->kind == NODE_MAP && i < env->n; i++) {
-                struct slice key = node_key(&env->entries[i]), value = interpolate(g, scalar_text(env->entries[i].value));
+                struct slice key = node_key(&env->entries[i]),
+                             value = interpolate(g, scalar_text(env->entries[i].value));
 
                 add_environment(g, arena_printf(&g->a, "%.*s=%.*s", SLICE_ARG(key), SLICE_ARG(value)));
         }
@@ -236,13 +244,15 @@ static int read_compose(struct gathered *g, const struct node *services, const c
 
                 read_labels(g, key, member(service, "labels"));
                 for (size_t k = 0; k < sizeof(images) / sizeof(images[0]); k++) {
-                        bool by_image = image.len > 0 && memmem(image.at, image.len, images[k].part, strlen(images[k].part)) != NULL;
+                        bool by_image = image.len > 0 &&
+                                        memmem(image.at, image.len, images[k].part, strlen(images[k].part)) != NULL;
 
                         if (wanted != NULL ? !slice_eq(key, slice_of(wanted)) : !by_image)
                                 continue;
                         if (found != NULL && found != service)
-                                return fail("services %.*s and %.*s both look like a socket proxy: name one with --service", SLICE_ARG(name),
-                                                 SLICE_ARG(key));
+                                return fail(
+                                        "services %.*s and %.*s both look like a socket proxy: name one with --service",
+                                        SLICE_ARG(name), SLICE_ARG(key));
                         found = service;
                         name = key;
                         if (by_image && g->in.from == MIGRATE_AUTO)
@@ -251,7 +261,8 @@ static int read_compose(struct gathered *g, const struct node *services, const c
         }
         if (found == NULL)
                 return wanted != NULL ? fail("no service \"%s\" in the compose file", wanted)
-                                      : fail("no service of the compose file runs a socket proxy that this knows: name it with --service");
+                                      : fail("no service of the compose file runs a socket proxy that this knows: name "
+                                             "it with --service");
         g->in.origin = arena_printf(&g->a, "%.*s, service %.*s", SLICE_ARG(g->in.origin), SLICE_ARG(name));
         read_environment(g, member(found, "environment"));
         read_command(g, member(found, "command"));
@@ -282,7 +293,8 @@ static void read_lines(struct gathered *g, struct slice text) {
                         struct slice key, value;
 
                         (void) slice_cut(line, '=', &key, &value);
-                        if (value.len >= 2 && (value.at[0] == '"' || value.at[0] == '\'') && value.at[value.len - 1] == value.at[0])
+                        if (value.len >= 2 && (value.at[0] == '"' || value.at[0] == '\'') &&
+                            value.at[value.len - 1] == value.at[0])
                                 value = slice_make(value.at + 1, value.len - 2);
                         add_environment(g, arena_printf(&g->a, "%.*s=%.*s", SLICE_ARG(key), SLICE_ARG(value)));
                 }
@@ -369,7 +381,8 @@ static int gather(struct gathered *g, const struct verb_args *args) {
                 }
         }
         if (args->argc == 0)
-                return verb_fail("a compose file, a file of variables, NAME=VALUE arguments or, behind --, flags are needed");
+                return verb_fail(
+                        "a compose file, a file of variables, NAME=VALUE arguments or, behind --, flags are needed");
         if (g->full)
                 return fail("more than %u settings", SETTINGS_MAX);
         g->in.environment = g->environment;
@@ -422,7 +435,8 @@ static int run(const struct verb_args *args) {
                         int w = write_out(args->value[FLAG_OUTPUT], strbuf_view(&out));
 
                         if (w < 0)
-                                fprintf(stderr, "Error: %s: %s\n", args->value[FLAG_OUTPUT] ? args->value[FLAG_OUTPUT] : "standard output",
+                                fprintf(stderr, "Error: %s: %s\n",
+                                        args->value[FLAG_OUTPUT] ? args->value[FLAG_OUTPUT] : "standard output",
                                         strerror(-w));
                         r = w < 0 || r > 0 ? 1 : 0;
                 }
@@ -434,6 +448,7 @@ static int run(const struct verb_args *args) {
         return r;
 }
 
-const struct verb verb_migrate = {
-        .name = "migrate", .summary = "write a policy from the settings of another socket proxy", VERB_FLAGS(flags), .run = run
-};
+const struct verb verb_migrate = { .name = "migrate",
+                                   .summary = "write a policy from the settings of another socket proxy",
+                                   VERB_FLAGS(flags),
+                                   .run = run };

@@ -19,6 +19,6 @@ static int run(const struct verb_args *args) {
         return r;
 }
 
-const struct verb verb_schema = {
-        .name = "schema", .summary = "print the JSON schema of the configuration, for editors", .run = run
-};
+const struct verb verb_schema = { .name = "schema",
+                                  .summary = "print the JSON schema of the configuration, for editors",
+                                  .run = run };

@@ -27,7 +27,8 @@ struct paint {
 };
 
 static struct paint paint_for(FILE *out) {
-        return colour(out) ? (struct paint) { "\033[32m", "\033[31m", "\033[2m", "\033[0m" } : (struct paint) { "", "", "", "" };
+        return colour(out) ? (struct paint){ "\033[32m", "\033[31m", "\033[2m", "\033[0m" }
+                           : (struct paint){ "", "", "", "" };
 }
 
 static struct slice text(struct config *c, struct pstr s) {
@@ -42,8 +43,8 @@ static void print_rules(struct config *c, struct plist list, const char *indent)
                 bool allow = slice_eq(text(c, at[i].action), SLICE("allow"));
                 struct slice method = text(c, at[i].match.method), path = text(c, at[i].match.path);
 
-                printf("%s%s%s%s %-6.*s %.*s\n", indent, allow ? p.good : p.bad, allow ? "✓ allow " : "✗ deny  ", p.plain,
-                       SLICE_ARG(method), SLICE_ARG(path));
+                printf("%s%s%s%s %-6.*s %.*s\n", indent, allow ? p.good : p.bad, allow ? "✓ allow " : "✗ deny  ",
+                       p.plain, SLICE_ARG(method), SLICE_ARG(path));
         }
 }
 
@@ -53,7 +54,8 @@ static void print_listen(struct config *c) {
         struct slice socket = text(c, r->listen.socket), address = text(c, r->listen.address);
 
         if (r->listeners.n == 0) {
-                printf("  Listen    %s%.*s\n", socket.len ? "unix:" : "tcp://", SLICE_ARG(socket.len ? socket : address));
+                printf("  Listen    %s%.*s\n", socket.len ? "unix:" : "tcp://",
+                       SLICE_ARG(socket.len ? socket : address));
                 return;
         }
         for (uint32_t i = 0; i < r->listeners.n; i++) {
@@ -106,8 +108,8 @@ static void print_json(const struct config *c, const char *path, bool valid) {
         strbuf_init(&out, 16u << 20);
         strbuf_adds(&out, "{\"config\":");
         strbuf_add_json(&out, slice_of(path), JSON_ESCAPE_LOG);
-        strbuf_addf(&out, ",\"valid\":%s,\"errors\":%zu,\"warnings\":%zu,\"problems\":", valid ? "true" : "false", list->n_errors,
-                    list->n_warnings);
+        strbuf_addf(&out, ",\"valid\":%s,\"errors\":%zu,\"warnings\":%zu,\"problems\":", valid ? "true" : "false",
+                    list->n_errors, list->n_warnings);
         problems_format_json(list, &out);
         strbuf_adds(&out, "}\n");
         fwrite(out.at, 1, out.len, stdout);
@@ -148,6 +150,7 @@ static int run(const struct verb_args *args) {
         return verb_fail("%s is not a valid configuration", args->config);
 }
 
-const struct verb verb_validate = {
-        .name = "validate", .summary = "check a configuration and say everything that is wrong with it", VERB_FLAGS(flags), .run = run
-};
+const struct verb verb_validate = { .name = "validate",
+                                    .summary = "check a configuration and say everything that is wrong with it",
+                                    VERB_FLAGS(flags),
+                                    .run = run };

@@ -89,7 +89,7 @@ static bool authority_valid(struct slice a) {
 
                 if (slice_find(a, '[') >= 0 || slice_find(a, ']') >= 0)
                         return false;
-                rest = colon < 0 ? (struct slice) { 0 } : slice_from(a, (size_t) colon);
+                rest = colon < 0 ? (struct slice){ 0 } : slice_from(a, (size_t) colon);
         }
         for (size_t i = 1; i < rest.len; i++)
                 if (!is_digit(rest.at[i]))
@@ -149,7 +149,7 @@ bool uri_valid(struct slice text) {
 const char *upstream_address_parse(struct slice text, struct upstream_address *ret) {
         struct slice scheme, rest, authority, path;
 
-        *ret = (struct upstream_address) { 0 };
+        *ret = (struct upstream_address){ 0 };
         if (text.len == 0)
                 return "must not be empty";
         if (slice_starts(text, SLICE("/")) || slice_starts(text, SLICE("./")) || slice_starts(text, SLICE("../"))) {
@@ -158,7 +158,8 @@ const char *upstream_address_parse(struct slice text, struct upstream_address *r
                 return NULL;
         }
         if (!scheme_cut(text, &scheme, &rest) || !slice_starts(rest, SLICE("//")))
-                return "must be a path that starts with /, ./ or ../, or an address with unix://, tcp://, http:// or https://";
+                return "must be a path that starts with /, ./ or ../, or an address with unix://, tcp://, http:// or "
+                       "https://";
         for (size_t i = 0; i < text.len; i++)
                 if ((unsigned char) text.at[i] <= ' ' || text.at[i] == 0x7f)
                         return "must not hold blanks or control characters";
@@ -175,7 +176,8 @@ const char *upstream_address_parse(struct slice text, struct upstream_address *r
                 ret->path = rest;
                 return NULL;
         }
-        if (!slice_case_eq(scheme, SLICE("tcp")) && !slice_case_eq(scheme, SLICE("http")) && !slice_case_eq(scheme, SLICE("https")))
+        if (!slice_case_eq(scheme, SLICE("tcp")) && !slice_case_eq(scheme, SLICE("http")) &&
+            !slice_case_eq(scheme, SLICE("https")))
                 return "must start with unix://, tcp://, http:// or https://";
         authority = without_user(authority_cut(rest, &path));
         if (!uri_bytes_valid(path))
@@ -184,7 +186,8 @@ const char *upstream_address_parse(struct slice text, struct upstream_address *r
                 return "must name a host";
         if (host_port_split(authority, &ret->host, &ret->port) < 0 || ret->port.len == 0)
                 return "must name a host and a port";
-        if (!authority_valid(authority) || slice_find(ret->host, '%') >= 0 || !uri_bytes_valid(ret->host) || !port_valid(ret->port))
+        if (!authority_valid(authority) || slice_find(ret->host, '%') >= 0 || !uri_bytes_valid(ret->host) ||
+            !port_valid(ret->port))
                 return "must name a host and a port from 0 to 65535";
         ret->authority = authority;
         return NULL;

@@ -8,9 +8,10 @@
 
 struct upstream_address {
         bool is_unix;
-        bool escaped;                       /* the path has % escapes: it was a URL */
-        struct slice path;                  /* unix */
-        struct slice host, port, authority; /* tcp; host without brackets, may be empty; authority is "host:port" as written */
+        bool escaped;      /* the path has % escapes: it was a URL */
+        struct slice path; /* unix */
+        struct slice host, port,
+                authority; /* tcp; host without brackets, may be empty; authority is "host:port" as written */
 };
 
 /*

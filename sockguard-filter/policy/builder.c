@@ -7,11 +7,12 @@
 #define ALIGN 8u
 
 int builder_init(struct builder *b, void (*exhausted)(void *arg), void *arg) {
-        void *p = mmap(NULL, POLICY_IMAGE_MAX, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        void *p = mmap(NULL, POLICY_IMAGE_MAX, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+                       0);
 
         if (p == MAP_FAILED)
                 return -ENOMEM;
-        *b = (struct builder) { .base = p, .exhausted = exhausted, .arg = arg };
+        *b = (struct builder){ .base = p, .exhausted = exhausted, .arg = arg };
         b->used = (sizeof(struct policy_header) + ALIGN - 1) & ~(size_t) (ALIGN - 1);
         return 0;
 }
@@ -19,7 +20,7 @@ int builder_init(struct builder *b, void (*exhausted)(void *arg), void *arg) {
 void builder_free(struct builder *b) {
         if (b->base)
                 munmap(b->base, POLICY_IMAGE_MAX);
-        *b = (struct builder) { 0 };
+        *b = (struct builder){ 0 };
 }
 
 void *builder_array(struct builder *b, size_t n, size_t size, struct plist *ret_list) {
@@ -32,7 +33,7 @@ void *builder_array(struct builder *b, size_t n, size_t size, struct plist *ret_
         }
         p = b->base + b->used;
         if (ret_list)
-                *ret_list = n ? (struct plist) { .off = (uint32_t) b->used, .n = (uint32_t) n } : (struct plist) { 0 };
+                *ret_list = n ? (struct plist){ .off = (uint32_t) b->used, .n = (uint32_t) n } : (struct plist){ 0 };
         b->used += (bytes + ALIGN - 1) & ~(size_t) (ALIGN - 1);
         return p;
 }
@@ -42,7 +43,7 @@ struct pstr builder_str(struct builder *b, struct slice s) {
         char *p;
 
         if (s.len == 0)
-                return (struct pstr) { 0 };
+                return (struct pstr){ 0 };
         p = builder_array(b, s.len + 1, 1, NULL);
         memcpy(p, s.at, s.len);
         r.off = builder_off(b, p);

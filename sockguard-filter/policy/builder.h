@@ -5,13 +5,13 @@
 #include "policy/image.h"
 
 /*
- * The policy image while it grows: one reservation of address space of POLICY_IMAGE_MAX bytes that the kernel fills with
- * pages as they are touched. It never moves, so pointers into it stay good; what is stored in it are offsets.
+ * The policy image while it grows: one reservation of address space of POLICY_IMAGE_MAX bytes that the kernel fills
+ * with pages as they are touched. It never moves, so pointers into it stay good; what is stored in it are offsets.
  */
 struct builder {
         unsigned char *base;
-        size_t used;                                 /* bytes; a multiple of 8 after every allocation */
-        void (*exhausted)(void *arg);                /* must not return; called when the image would become too large */
+        size_t used;                  /* bytes; a multiple of 8 after every allocation */
+        void (*exhausted)(void *arg); /* must not return; called when the image would become too large */
         void *arg;
 };
 
@@ -19,7 +19,10 @@ struct builder {
 int builder_init(struct builder *b, void (*exhausted)(void *arg), void *arg);
 void builder_free(struct builder *b);
 
-/* Zeroed memory for n elements, aligned to 8; *ret_list (may be NULL) describes it. n 0 gives a valid pointer and an empty list. */
+/*
+ * Zeroed memory for n elements, aligned to 8; *ret_list (may be NULL) describes it. n 0 gives a valid pointer and an
+ * empty list.
+ */
 void *builder_array(struct builder *b, size_t n, size_t size, struct plist *ret_list);
 
 #define builder_new(b, type) ((type *) builder_array((b), 1, sizeof(type), NULL))

@@ -11,7 +11,10 @@ bool check_word(struct config *c, struct pstr *field, const char *const *words) 
                 candidates[n] = slice_of(words[n]);
                 if (slice_eq(text_of(c, *field), candidates[n]))
                         return true;
-                all = arena_printf(&c->arena, "%.*s%s%s", SLICE_ARG(all), n == 0 ? "" : words[n + 1] ? ", " : " or ",
+                all = arena_printf(&c->arena, "%.*s%s%s", SLICE_ARG(all),
+                                   n == 0         ? ""
+                                   : words[n + 1] ? ", "
+                                                  : " or ",
                                    words[n][0] ? words[n] : "empty");
         }
         complain_near(c, field, candidates, n, "must be %.*s", SLICE_ARG(all));
@@ -36,7 +39,9 @@ void check_duration(struct config *c, struct pstr *field, bool empty_ok, enum du
                 return;
         r = duration_parse(text, &ns);
         if (r < 0)
-                complain(c, field, r == -ERANGE ? "is a duration beyond 292 years" : "must be a duration, such as 30s, 1m30s or 250ms");
+                complain(c, field,
+                         r == -ERANGE ? "is a duration beyond 292 years"
+                                      : "must be a duration, such as 30s, 1m30s or 250ms");
         else if (range == DURATION_POSITIVE && ns <= 0)
                 complain(c, field, "must be a duration above zero");
         else if (range == DURATION_NOT_NEGATIVE && ns < 0)
@@ -53,8 +58,8 @@ bool path_starts_with_slash(struct config *c, struct pstr *field) {
 }
 
 /*
- * Profile names are trimmed once, so that what validates is what a request finds (chapter 05, 1.1). What refers to them is not:
- * a reference with outer blanks names nothing (chapter 01, 3.12).
+ * Profile names are trimmed once, so that what validates is what a request finds (chapter 05, 1.1). What refers to them
+ * is not: a reference with outer blanks names nothing (chapter 01, 3.12).
  */
 static void trim_profile_names(struct config *c) {
         struct opt_profile *at = list_of(c, c->root->clients.profiles, struct opt_profile);

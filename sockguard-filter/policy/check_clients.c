@@ -33,9 +33,9 @@ static struct offers offers_of(struct config *c) {
 
         if (r->listeners.n == 0)
                 /* `listen.address` keeps its default beside `listen.socket`, and counts (chapter 01, trap 7) */
-                return (struct offers) {
-                        .address = r->listen.address.len, .socket = r->listen.socket.len, .tls = tls_facts_of(&r->listen.tls).complete
-                };
+                return (struct offers){ .address = r->listen.address.len,
+                                        .socket = r->listen.socket.len,
+                                        .tls = tls_facts_of(&r->listen.tls).complete };
         for (uint32_t i = 0; i < r->listeners.n; i++) {
                 o.address |= at[i].address.len != 0;
                 o.socket |= at[i].socket.len != 0;
@@ -77,7 +77,8 @@ static void check_limits(struct config *c, struct opt_limits *l) {
                 else if (rate->burst != 0 && rate->burst < rate->tokens_per_second)
                         complain(c, &rate->burst, "must be at least tokens_per_second");
                 else if (burst > BURST_MAX)
-                        complain(c, rate->burst == 0 ? &rate->tokens_per_second : &rate->burst, "must be at most %g", BURST_MAX);
+                        complain(c, rate->burst == 0 ? &rate->tokens_per_second : &rate->burst, "must be at most %g",
+                                 BURST_MAX);
                 else if (burst > 0 && burst < 1)
                         complain(c, rate->burst == 0 ? &rate->tokens_per_second : &rate->burst,
                                  "a bucket that holds less than 1 refuses every request: set burst to 1 or more");
@@ -107,7 +108,8 @@ static void check_profiles(struct config *c) {
         for (uint32_t i = 0; i < c->root->clients.profiles.n; i++) {
                 check_profile_name(c, at + i, &seen);
                 if (at[i].rules.n == 0)
-                        complain(c, &at[i].rules, "a profile needs rules of its own: it does not inherit the global ones");
+                        complain(c, &at[i].rules,
+                                 "a profile needs rules of its own: it does not inherit the global ones");
                 check_word_loosely(c, &at[i].mode, modes);
                 check_visible_labels(c, at[i].response.visible_resource_labels);
                 check_patterns(c, at[i].response.name_patterns, at[i].response.image_patterns);
@@ -154,8 +156,8 @@ static void check_certificates(struct config *c, struct plist list) {
                                 complain(c, spiffe + k, "must be a URI with the scheme spiffe");
                 }
                 check_pins(c, at[i].public_key_sha256_pins);
-                if (!at[i].common_names.n && !at[i].dns_names.n && !at[i].ip_addresses.n && !at[i].uri_sans.n && !at[i].spiffe_ids.n &&
-                    !at[i].public_key_sha256_pins.n)
+                if (!at[i].common_names.n && !at[i].dns_names.n && !at[i].ip_addresses.n && !at[i].uri_sans.n &&
+                    !at[i].spiffe_ids.n && !at[i].public_key_sha256_pins.n)
                         complain(c, &at[i].profile, "an assignment by certificate needs something to select by");
         }
 }
@@ -208,7 +210,8 @@ void check_clients(struct config *c) {
                 check_cidrs(c, sources[i].cidrs);
         }
         if (k->client_certificate_profiles.n && !o.tls)
-                complain(c, &k->client_certificate_profiles, "needs a listener with cert_file, key_file and client_ca_file");
+                complain(c, &k->client_certificate_profiles,
+                         "needs a listener with cert_file, key_file and client_ca_file");
         check_certificates(c, k->client_certificate_profiles);
         check_peers(c, k->unix_peer_profiles);
 }

@@ -19,13 +19,14 @@ struct listener {
 #define LISTENER_OF(block) \
         (struct listener) { \
                 &(block)->socket, &(block)->socket_mode, &(block)->address, &(block)->insecure_allow_plain_tcp, \
-                        &(block)->insecure_allow_unauthenticated_clients, &(block)->tls, &(block)->socket_uid, &(block)->socket_gid \
+                        &(block)->insecure_allow_unauthenticated_clients, &(block)->tls, &(block)->socket_uid, \
+                        &(block)->socket_gid \
         }
 
 struct tls_facts tls_facts_of(const struct opt_tls *t) {
-        return (struct tls_facts) {
-                .any = t->cert_file.len || t->key_file.len || t->client_ca_file.len || t->common_names.n || t->dns_names.n ||
-                       t->ip_addresses.n || t->uri_sans.n || t->public_key_sha256_pins.n,
+        return (struct tls_facts){
+                .any = t->cert_file.len || t->key_file.len || t->client_ca_file.len || t->common_names.n ||
+                       t->dns_names.n || t->ip_addresses.n || t->uri_sans.n || t->public_key_sha256_pins.n,
                 .complete = t->cert_file.len && t->key_file.len && t->client_ca_file.len,
         };
 }
@@ -35,7 +36,8 @@ static void check_socket(struct config *c, const struct listener *l) {
         bool group = slice_eq(mode, SLICE("0660"));
 
         if (!group && !slice_eq(mode, SLICE("0600")))
-                complain(c, l->socket_mode, "must be \"0600\" or \"0660\", in quotes: without them YAML reads an octal number");
+                complain(c, l->socket_mode,
+                         "must be \"0600\" or \"0660\", in quotes: without them YAML reads an octal number");
         else if (group && !l->gid->set)
                 complain(c, l->socket_mode, "0660 needs socket_gid, the group that may connect");
         if (l->uid->set && l->uid->value < 0)
@@ -52,19 +54,22 @@ static void check_plaintext(struct config *c, const struct listener *l) {
         if (host_port_is_loopback(text_of(c, *l->address)) || tls_facts_of(l->tls).complete ||
             (*l->plain_tcp && *l->unauthenticated))
                 return;
-        complain(c, l->address, "is reachable from other hosts: configure tls, or set both insecure_allow_plain_tcp and "
-                                "insecure_allow_unauthenticated_clients");
+        complain(c, l->address,
+                 "is reachable from other hosts: configure tls, or set both insecure_allow_plain_tcp and "
+                 "insecure_allow_unauthenticated_clients");
 }
 
 static void check_tcp(struct config *c, const struct listener *l, bool admin) {
         struct tls_facts tls = tls_facts_of(l->tls);
         struct slice host, port;
 
-        if (host_port_split(text_of(c, *l->address), &host, &port) < 0 ? *l->plain_tcp && *l->unauthenticated : !port_valid(port))
+        if (host_port_split(text_of(c, *l->address), &host, &port) < 0 ? *l->plain_tcp && *l->unauthenticated
+                                                                       : !port_valid(port))
                 complain(c, l->address, "must be HOST:PORT with a port from 0 to 65535");
         if (tls.any && !tls.complete) {
-                struct pstr *missing = !l->tls->cert_file.len ? &l->tls->cert_file :
-                                       !l->tls->key_file.len ? &l->tls->key_file : &l->tls->client_ca_file;
+                struct pstr *missing = !l->tls->cert_file.len  ? &l->tls->cert_file
+                                       : !l->tls->key_file.len ? &l->tls->key_file
+                                                               : &l->tls->client_ca_file;
 
                 complain(c, missing, "tls needs all of cert_file, key_file and client_ca_file");
                 if (!admin)
@@ -81,7 +86,8 @@ static bool name_well_formed(struct slice name) {
         if (name.len == 0 || name.len > 63 || name.at[0] < 'a' || name.at[0] > 'z')
                 return false;
         for (size_t i = 1; i < name.len; i++)
-                if (!(name.at[i] >= 'a' && name.at[i] <= 'z') && !(name.at[i] >= '0' && name.at[i] <= '9') && name.at[i] != '-')
+                if (!(name.at[i] >= 'a' && name.at[i] <= 'z') && !(name.at[i] >= '0' && name.at[i] <= '9') &&
+                    name.at[i] != '-')
                         return false;
         return true;
 }
@@ -90,7 +96,8 @@ static void check_name(struct config *c, struct opt_listener *all, uint32_t i) {
         struct slice name = text_of(c, all[i].name);
 
         if (!name_well_formed(name))
-                return complain(c, &all[i].name, "a listener needs a name of a-z, 0-9 and -, at most 63 long, starting with a letter");
+                return complain(c, &all[i].name,
+                                "a listener needs a name of a-z, 0-9 and -, at most 63 long, starting with a letter");
         if (slice_eq(name, SLICE("admin")))
                 return complain(c, &all[i].name, "is reserved for the admin listener");
         for (uint32_t k = 0; k < i; k++)
@@ -130,7 +137,8 @@ static void check_explicit(struct config *c) {
 
                 check_name(c, all, i);
                 if (!l.socket->len == !l.address->len) {
-                        complain(c, l.socket->len ? l.socket : &all[i].name, "a listener needs exactly one of socket and address");
+                        complain(c, l.socket->len ? l.socket : &all[i].name,
+                                 "a listener needs exactly one of socket and address");
                 } else if (l.socket->len) {
                         check_socket(c, &l);
                         if (tls_facts_of(l.tls).any)
@@ -170,7 +178,8 @@ static void check_unique(struct config *c) {
 
         /* One more round for the admin listener, which counts even while it is switched off. */
         for (uint32_t i = 0; i <= n && i <= LISTENERS_MAX; i++) {
-                struct pstr *socket = i < n ? &all[i].socket : &admin->socket, *address = i < n ? &all[i].address : &admin->address;
+                struct pstr *socket = i < n ? &all[i].socket : &admin->socket,
+                            *address = i < n ? &all[i].address : &admin->address;
 
                 for (uint32_t k = 0; k < i && k < LISTENERS_MAX; k++) {
                         if (socket->len && slice_eq(text_of(c, *socket), text_of(c, all[k].socket)))
@@ -217,11 +226,13 @@ static void check_admin_listener(struct config *c) {
         }
         if (l.address->len) {
                 check_tcp(c, &l, true);
-                if (!tls_facts_of(l.tls).complete && !host_port_is_loopback(text_of(c, *l.address)) && !r->clients.allowed_cidrs.n &&
-                    !r->admin.listen.insecure_allow_wide_open)
-                        complain(c, l.address, "anybody could administer: configure tls or clients.allowed_cidrs, or set "
-                                               "admin.listen.insecure_allow_wide_open");
-                if (!r->listeners.n && !r->listen.socket.len && slice_eq(text_of(c, *l.address), text_of(c, r->listen.address)))
+                if (!tls_facts_of(l.tls).complete && !host_port_is_loopback(text_of(c, *l.address)) &&
+                    !r->clients.allowed_cidrs.n && !r->admin.listen.insecure_allow_wide_open)
+                        complain(c, l.address,
+                                 "anybody could administer: configure tls or clients.allowed_cidrs, or set "
+                                 "admin.listen.insecure_allow_wide_open");
+                if (!r->listeners.n && !r->listen.socket.len &&
+                    slice_eq(text_of(c, *l.address), text_of(c, r->listen.address)))
                         complain(c, l.address, "is the address of the main listener");
         }
 }
@@ -244,7 +255,8 @@ static void check_mount(struct config *c) {
 }
 
 /* Two paths of our own that would answer each other's requests. */
-static void check_differs(struct config *c, struct pstr *path, bool other_on, const struct pstr *other, const char *name) {
+static void check_differs(struct config *c, struct pstr *path, bool other_on, const struct pstr *other,
+                          const char *name) {
         if (other_on && slice_eq(text_of(c, *path), text_of(c, *other)))
                 complain(c, path, "must differ from %s", name);
 }
@@ -270,7 +282,8 @@ void check_admin(struct config *c) {
                 complain(c, &a->policy_version_path, "must differ from admin.path");
         check_differs(c, &a->policy_version_path, r->health.enabled, &r->health.path, "health.path");
         check_differs(c, &a->policy_version_path, r->metrics.enabled, &r->metrics.path, "metrics.path");
-        check_differs(c, &a->policy_version_path, r->health.readiness.enabled, &r->health.readiness.path, "health.readiness.path");
+        check_differs(c, &a->policy_version_path, r->health.readiness.enabled, &r->health.readiness.path,
+                      "health.readiness.path");
         if (a->listen.socket.len || a->listen.address.len)
                 check_admin_listener(c);
         else

@@ -51,7 +51,8 @@ static void check_surfaces(struct config *c, struct opt_mutation_rule *r) {
         struct pstr *at = list_of(c, r->surfaces, struct pstr);
 
         if (r->surfaces.n == 0)
-                complain(c, &r->surfaces, "a mutation needs surfaces: container_create, service_create or service_update");
+                complain(c, &r->surfaces,
+                         "a mutation needs surfaces: container_create, service_create or service_update");
         for (uint32_t i = 0; i < r->surfaces.n; i++) {
                 bool again = false;
 
@@ -112,10 +113,13 @@ static void check_label_overlap(struct config *c, struct opt_mutation_rule *a, s
                 return; /* complained about already */
         for (uint32_t i = 0; i < x.n; i++)
                 for (uint32_t k = 0; k < y.n; k++) {
-                        struct pmap_entry *e = list_of(c, x, struct pmap_entry) + i, *f = list_of(c, y, struct pmap_entry) + k;
+                        struct pmap_entry *e = list_of(c, x, struct pmap_entry) + i,
+                                          *f = list_of(c, y, struct pmap_entry) + k;
 
-                        if (slice_eq(text_of(c, e->key), text_of(c, f->key)) && !label_wrong(c, e) && !label_wrong(c, f))
-                                complain(c, &f->value, "rule %.*s sets this label on the same surface", SLICE_ARG(text_of(c, a->id)));
+                        if (slice_eq(text_of(c, e->key), text_of(c, f->key)) && !label_wrong(c, e) &&
+                            !label_wrong(c, f))
+                                complain(c, &f->value, "rule %.*s sets this label on the same surface",
+                                         SLICE_ARG(text_of(c, a->id)));
                 }
 }
 
@@ -125,7 +129,8 @@ static bool tag_valid(struct slice tag) {
         for (size_t i = 0; i < tag.len; i++) {
                 char ch = tag.at[i];
 
-                if (!((ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || (ch >= '0' && ch <= '9') || strchr("_.-", ch)))
+                if (!((ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || (ch >= '0' && ch <= '9') ||
+                      strchr("_.-", ch)))
                         return false;
         }
         return tag.len >= 1 && tag.len <= 128;
@@ -212,7 +217,8 @@ static void check_remap_overlap(struct config *c, struct opt_mutation_rule *a, s
         if (is_exact(c, x) && is_exact(c, y))
                 overlap = slice_eq(from_x, from_y);
         else
-                overlap = (!is_exact(c, x) && slice_starts(from_y, from_x)) || (!is_exact(c, y) && slice_starts(from_x, from_y));
+                overlap = (!is_exact(c, x) && slice_starts(from_y, from_x)) ||
+                          (!is_exact(c, y) && slice_starts(from_x, from_y));
         if (overlap && from_x.len && from_y.len)
                 complain(c, &y->from, "overlaps with rule %.*s on the same surface", SLICE_ARG(text_of(c, a->id)));
 }
@@ -224,14 +230,16 @@ void check_mutations(struct config *c) {
         size_t labels = 0;
 
         if (rules.n > RULES_MAX)
-                complain(c, &c->root->mutations.rules, "there are %u mutations, at most %u are possible", rules.n, RULES_MAX);
+                complain(c, &c->root->mutations.rules, "there are %u mutations, at most %u are possible", rules.n,
+                         RULES_MAX);
         for (uint32_t i = 0; i < rules.n && i <= RULES_MAX; i++) {
                 bool again = false;
 
                 for (uint32_t k = 0; k < i; k++)
                         again |= slice_eq(text_of(c, at[k].id), text_of(c, at[i].id));
                 if (!id_valid(text_of(c, at[i].id)))
-                        complain(c, &at[i].id, "a mutation needs an id of A-Z, a-z, 0-9, '.', '_' and '-', at most 64 long");
+                        complain(c, &at[i].id,
+                                 "a mutation needs an id of A-Z, a-z, 0-9, '.', '_' and '-', at most 64 long");
                 else if (again)
                         complain(c, &at[i].id, "another mutation has this id");
                 check_word_loosely(c, &at[i].mode, modes);
@@ -250,5 +258,6 @@ void check_mutations(struct config *c) {
                 }
         }
         if (labels > LABELS_TOTAL_MAX)
-                complain(c, &c->root->mutations.rules, "there are %zu labels in all, at most %u are possible", labels, LABELS_TOTAL_MAX);
+                complain(c, &c->root->mutations.rules, "there are %zu labels in all, at most %u are possible", labels,
+                         LABELS_TOTAL_MAX);
 }

@@ -7,7 +7,8 @@ void check_rules(struct config *c, struct plist rules) {
 
         for (uint32_t i = 0; i < rules.n; i++) {
                 if (at[i].match.method.len == 0)
-                        complain(c, &at[i].match.method, "a rule needs a method: GET, a list such as \"GET,HEAD\", or \"*\"");
+                        complain(c, &at[i].match.method,
+                                 "a rule needs a method: GET, a list such as \"GET,HEAD\", or \"*\"");
                 if (at[i].match.path.len == 0)
                         complain(c, &at[i].match.path, "a rule needs a path pattern, such as /containers/*/json");
                 else if (slice_find(text_of(c, at[i].match.path), '%') >= 0)

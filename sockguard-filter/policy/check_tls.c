@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Certificates, keys and what names them: read here so that a listener cannot start without them (chapter 01, 3.3, 3.11).
+ * Certificates, keys and what names them: read here so that a listener cannot start without them (chapter
+ * 01, 3.3, 3.11).
  */
 #include <fcntl.h>
 #include <gnutls/abstract.h>
@@ -44,7 +45,7 @@ static int read_pem(struct config *c, struct pstr path, gnutls_datum_t *ret) {
                         r = -errno;
         }
         close(fd);
-        *ret = (gnutls_datum_t) { .data = (unsigned char *) at, .size = (unsigned) n };
+        *ret = (gnutls_datum_t){ .data = (unsigned char *) at, .size = (unsigned) n };
         return r;
 }
 
@@ -52,7 +53,8 @@ static bool read_or_complain(struct config *c, struct pstr *path, gnutls_datum_t
         int r = read_pem(c, *path, ret);
 
         if (r < 0)
-                complain(c, path, "cannot be read: %s", r == -EINVAL ? "not a regular file of at most 1 MiB" : strerror(-r));
+                complain(c, path, "cannot be read: %s",
+                         r == -EINVAL ? "not a regular file of at most 1 MiB" : strerror(-r));
         return r == 0;
 }
 
@@ -117,7 +119,8 @@ bool check_ips(struct config *c, struct plist list) {
 
                 if (ip_parse(text, &ip) == 0)
                         continue;
-                if (slice_cut(text, '%', &address, &zone) && zone.len && slice_find(address, ':') >= 0 && ip_parse(address, &ip) == 0) {
+                if (slice_cut(text, '%', &address, &zone) && zone.len && slice_find(address, ':') >= 0 &&
+                    ip_parse(address, &ip) == 0) {
                         warn(c, at + i, "never matches: an address in a certificate has no zone");
                         continue;
                 }
@@ -161,7 +164,8 @@ static bool public_key_valid(struct slice pem) {
         return true;
 }
 
-void check_trust_roots(struct config *c, struct plist keys, struct plist keyless, struct pstr *verify_timeout, const void *where) {
+void check_trust_roots(struct config *c, struct plist keys, struct plist keyless, struct pstr *verify_timeout,
+                       const void *where) {
         struct opt_signing_key *key = list_of(c, keys, struct opt_signing_key);
         struct opt_keyless *identity = list_of(c, keyless, struct opt_keyless);
 
@@ -171,10 +175,13 @@ void check_trust_roots(struct config *c, struct plist keys, struct plist keyless
                 if (unicode_trim(text_of(c, key[i].pem)).len == 0)
                         complain(c, &key[i].pem, "a signing key needs its PEM text");
                 else if (!public_key_valid(text_of(c, key[i].pem)) && c->source.unusable_keys_ok) {
-                        warn(c, &key[i].pem, "is not a public key in PEM form, so everything that it should verify is refused");
-                        key[i].pem = (struct pstr) { 0 }; /* how a filter, which parses no keys, sees it */
+                        warn(c, &key[i].pem,
+                             "is not a public key in PEM form, so everything that it should verify is refused");
+                        key[i].pem = (struct pstr){ 0 }; /* how a filter, which parses no keys, sees it */
                 } else if (!public_key_valid(text_of(c, key[i].pem)))
-                        complain(c, &key[i].pem, "is not a public key in PEM form: RSA of 2048 bits or more, ECDSA on P-256, P-384 or P-521, or Ed25519");
+                        complain(c, &key[i].pem,
+                                 "is not a public key in PEM form: RSA of 2048 bits or more, ECDSA on P-256, P-384 or "
+                                 "P-521, or Ed25519");
         for (uint32_t i = 0; i < keyless.n; i++) {
                 const char *wrong;
 

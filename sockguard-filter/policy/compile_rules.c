@@ -7,7 +7,10 @@
 #include "policy/config.h"
 #include "policy/rules.h"
 
-/* The methods of one rule: split on commas, trimmed, blanks dropped, upper-cased; a "*" anywhere means all (chapter 01, 4.2). */
+/*
+ * The methods of one rule: split on commas, trimmed, blanks dropped, upper-cased; a "*" anywhere means all (chapter
+ * 01, 4.2).
+ */
 static void compile_methods(struct config *c, struct slice text, struct rule *rule) {
         size_t n = 0, room = 1;
         struct slice rest = text, item, *others;
@@ -56,10 +59,11 @@ static struct place place_of(struct slice pattern) {
         struct place p = { 0 };
 
         if (star < 0)
-                return (struct place) { .prefix = pattern, .literal = true };
+                return (struct place){ .prefix = pattern, .literal = true };
         /*
-         * Up to the last slash before the first star. When that slash belongs to slash-and-two-stars it may match nothing, and
-         * what follows then touches the segment before it (slash, three stars behind "/a" match "/ab"): one segment less.
+         * Up to the last slash before the first star. When that slash belongs to slash-and-two-stars it may match
+         * nothing, and what follows then touches the segment before it (slash, three stars behind "/a" match "/ab"):
+         * one segment less.
          */
         slash = slice_rfind(slice_upto(pattern, (size_t) star), '/');
         if (slash >= 0 && slash == star - 1 && slice_starts(slice_from(pattern, (size_t) star), SLICE("**")) &&
@@ -76,13 +80,13 @@ static struct place place_of(struct slice pattern) {
 
 /* Finds the slot of the place, taking a free one when it is new. */
 static uint32_t slot_of(struct place *slots, bool *taken, uint32_t n, const struct place *p) {
-        uint64_t h = rule_slot(rule_hash(RULE_HASH_START, p->prefix), p->has_last ? rule_hash(RULE_HASH_START, p->last) : 0,
-                               p->literal);
+        uint64_t h = rule_slot(rule_hash(RULE_HASH_START, p->prefix),
+                               p->has_last ? rule_hash(RULE_HASH_START, p->last) : 0, p->literal);
         uint32_t at = (uint32_t) h & (n - 1);
 
         for (; taken[at]; at = (at + 1) & (n - 1))
-                if (slots[at].literal == p->literal && slots[at].has_last == p->has_last && slice_eq(slots[at].prefix, p->prefix) &&
-                    (!p->has_last || slice_eq(slots[at].last, p->last)))
+                if (slots[at].literal == p->literal && slots[at].has_last == p->has_last &&
+                    slice_eq(slots[at].prefix, p->prefix) && (!p->has_last || slice_eq(slots[at].last, p->last)))
                         return at;
         taken[at] = true;
         slots[at] = *p;

@@ -40,7 +40,7 @@ void mark_set(struct config *c, const void *field, bool block, uint32_t line, ui
         m = mark_slot_of(c->marks, c->marks_room, key);
         if (!m->key)
                 c->n_marks++;
-        *m = (struct mark) { .key = key, .origin = c->origin, .name = c->origin_name, .line = line, .column = column };
+        *m = (struct mark){ .key = key, .origin = c->origin, .name = c->origin_name, .line = line, .column = column };
 }
 
 const struct mark *mark_find(const struct config *c, const void *field, bool block) {
@@ -84,21 +84,21 @@ static struct slice shortened(struct config *c, struct slice value) {
         return arena_printf(&c->arena, "%.*s...", (int) VALUE_SHOWN_MAX - 3, value.at);
 }
 
-static void add(struct config *c, bool warning, struct slice path, const struct mark *place, struct slice value, struct slice nearest,
-                const char *format, va_list ap) {
+static void add(struct config *c, bool warning, struct slice path, const struct mark *place, struct slice value,
+                struct slice nearest, const char *format, va_list ap) {
         char text[400];
 
         vsnprintf(text, sizeof(text), format, ap);
-        problems_add(&c->problems, &(struct problem) {
-                .warning = warning,
-                .file = place ? place->name : (struct slice) { 0 },
-                .line = place ? place->line : 0,
-                .column = place ? place->column : 0,
-                .path = path,
-                .value = shortened(c, value),
-                .nearest = nearest,
-                .expected = arena_dup(&c->arena, slice_of(text)),
-        });
+        problems_add(&c->problems, &(struct problem){
+                                           .warning = warning,
+                                           .file = place ? place->name : (struct slice){ 0 },
+                                           .line = place ? place->line : 0,
+                                           .column = place ? place->column : 0,
+                                           .path = path,
+                                           .value = shortened(c, value),
+                                           .nearest = nearest,
+                                           .expected = arena_dup(&c->arena, slice_of(text)),
+                                   });
 }
 
 void misread_add(struct config *c, struct slice path) {
@@ -127,10 +127,10 @@ static bool explained(const struct config *c, struct slice path) {
         return false;
 }
 
-void complain_at(struct config *c, bool warning, const struct path *path, uint32_t line, uint32_t column, struct slice value,
-                 struct slice nearest, const char *format, ...) {
+void complain_at(struct config *c, bool warning, const struct path *path, uint32_t line, uint32_t column,
+                 struct slice value, struct slice nearest, const char *format, ...) {
         struct mark place = { .name = c->origin_name, .line = line, .column = column };
-        struct slice text = path ? path_text(c, path) : (struct slice) { 0 };
+        struct slice text = path ? path_text(c, path) : (struct slice){ 0 };
         va_list ap;
 
         if (!warning)
@@ -163,7 +163,7 @@ static struct slice value_text(struct config *c, enum opt_kind kind, const void 
         case OPT_K_I32S:
                 return arena_printf(&c->arena, "%d", *(const int32_t *) field);
         default:
-                return (struct slice) { 0 };
+                return (struct slice){ 0 };
         }
 }
 
@@ -185,10 +185,10 @@ static size_t element_size(enum opt_kind kind) {
 
 /* The elements of one list: where they lie, and the field that points to them. */
 struct region {
-        uint32_t off, end, each;   /* offsets in the blob; size of an element */
-        uint32_t field;            /* offset of the struct plist */
+        uint32_t off, end, each; /* offsets in the blob; size of an element */
+        uint32_t field;          /* offset of the struct plist */
         const struct opt_row *row;
-        bool words;                /* of a list in a list (OPT_K_ARGVS) */
+        bool words; /* of a list in a list (OPT_K_ARGVS) */
 };
 
 struct regions {
@@ -197,7 +197,8 @@ struct regions {
         size_t n, room;
 };
 
-static void add_region(struct regions *to, const struct opt_row *row, const struct plist *list, size_t each, bool words) {
+static void add_region(struct regions *to, const struct opt_row *row, const struct plist *list, size_t each,
+                       bool words) {
         if (list->n == 0)
                 return;
         if (to->n == to->room) {
@@ -209,9 +210,13 @@ static void add_region(struct regions *to, const struct opt_row *row, const stru
                 to->at = at;
                 to->room = room;
         }
-        to->at[to->n++] = (struct region) {
-                .off = list->off, .end = list->off + (uint32_t) (list->n * each), .each = (uint32_t) each,
-                .field = builder_off(&to->c->blob, list), .row = row, .words = words,
+        to->at[to->n++] = (struct region){
+                .off = list->off,
+                .end = list->off + (uint32_t) (list->n * each),
+                .each = (uint32_t) each,
+                .field = builder_off(&to->c->blob, list),
+                .row = row,
+                .words = words,
         };
 }
 
@@ -225,7 +230,8 @@ static void collect_regions(struct regions *to, const struct opt_block *block, c
                 } else if (row->kind == OPT_K_LIST || row->kind == OPT_K_OPT) {
                         add_region(to, row, list, row->inner->size, false);
                         for (uint32_t k = 0; k < list->n; k++)
-                                collect_regions(to, row->inner, list_of(to->c, *list, unsigned char) + (size_t) k * row->inner->size);
+                                collect_regions(to, row->inner,
+                                                list_of(to->c, *list, unsigned char) + (size_t) k * row->inner->size);
                 } else if (element_size(row->kind)) {
                         add_region(to, row, list, element_size(row->kind), false);
                         for (uint32_t k = 0; row->kind == OPT_K_ARGVS && k < list->n; k++)
@@ -240,7 +246,7 @@ static int compare_regions(const void *a, const void *b) {
         return x->off < y->off ? -1 : x->off > y->off;
 }
 
-/* The list whose elements hold this place; NULL: it lies in the root. Built at the first complaint: no list moves then. */
+/* The list that holds this place; NULL: it lies in the root. Built at the first complaint: no list moves then. */
 static const struct region *region_of(struct config *c, uint32_t target) {
         size_t low = 0, high;
 
@@ -304,12 +310,13 @@ static void find_field(struct config *c, uint32_t target, struct found *ret) {
                         row = block->rows + i;
                 if (!row)
                         return;
-                ret->path = arena_printf(&c->arena, "%.*s%s%s", SLICE_ARG(ret->path), ret->path.len ? "." : "", row->key);
+                ret->path =
+                        arena_printf(&c->arena, "%.*s%s%s", SLICE_ARG(ret->path), ret->path.len ? "." : "", row->key);
                 inner = row->kind == OPT_K_SUB;
                 base += row->offset;
                 block = row->inner;
                 ret->row = row;
-                ret->value = inner ? (struct slice) { 0 } : value_text(c, row->kind, builder_at(&c->blob, base));
+                ret->value = inner ? (struct slice){ 0 } : value_text(c, row->kind, builder_at(&c->blob, base));
         }
 }
 
@@ -319,7 +326,7 @@ static void complain_v(struct config *c, bool warning, const void *field, const 
         const struct mark *place = mark_find(c, field, false);
 
         if (c->problems.n == PROBLEMS_MAX) { /* it is counted, not kept */
-                problems_add(&c->problems, &(struct problem) { .warning = warning });
+                problems_add(&c->problems, &(struct problem){ .warning = warning });
                 return;
         }
         find_field(c, builder_off(&c->blob, field), &f);
@@ -327,7 +334,7 @@ static void complain_v(struct config *c, bool warning, const void *field, const 
         if (!place && explained(c, f.path))
                 return;
         if (f.row && (strcmp(f.row->key, "pem") == 0 || strcmp(f.row->key, "allowed_env_values") == 0))
-                f.value = (struct slice) { 0 };
+                f.value = (struct slice){ 0 };
         add(c, warning, f.path, place ? place : f.around, f.value, problem_nearest(f.value, candidates, n), format, ap);
 }
 
@@ -339,7 +346,8 @@ void complain(struct config *c, const void *field, const char *format, ...) {
         va_end(ap);
 }
 
-void complain_near(struct config *c, const void *field, const struct slice *candidates, size_t n, const char *format, ...) {
+void complain_near(struct config *c, const void *field, const struct slice *candidates, size_t n, const char *format,
+                   ...) {
         va_list ap;
 
         va_start(ap, format);
@@ -359,6 +367,6 @@ struct config_place config_place_of(const struct config *c, const void *field) {
         const struct mark *m = mark_find(c, field, false);
 
         if (!m)
-                return (struct config_place) { .origin = ORIGIN_DEFAULT };
-        return (struct config_place) { .origin = m->origin, .name = m->name, .line = m->line, .column = m->column };
+                return (struct config_place){ .origin = ORIGIN_DEFAULT };
+        return (struct config_place){ .origin = m->origin, .name = m->name, .line = m->line, .column = m->column };
 }

@@ -53,8 +53,14 @@ static bool is_registry(struct slice s) {
 }
 
 /* Only for the schema: the check_*.c file of the option decides. The pattern may be a little looser than that. */
-#define SCHEMA_PATTERN(text) { .pattern = text }
-#define SCHEMA_WORDS(...) { .words = (const char *const[]) { __VA_ARGS__, NULL } }
+#define SCHEMA_PATTERN(text) \
+        { .pattern = text }
+#define SCHEMA_WORDS(...) \
+        { \
+                .words = (const char *const[]) { \
+                        __VA_ARGS__, NULL \
+                } \
+        }
 #define ABOVE_NOTHING "(?=.*[1-9])"
 #define OCTET "(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])"
 #define IPV4 OCTET "([.]" OCTET "){3}"
@@ -63,24 +69,78 @@ static bool is_registry(struct slice s) {
 #define NUMBER_UNIT "([0-9]+(\\\\.[0-9]*)?|\\\\.[0-9]+)(ns|us|\xc2\xb5s|\xce\xbcs|ms|s|m|h)"
 
 enum {
-        ABSOLUTE_PATH, NOT_BLANK, NO_OUTER_BLANKS, ENV_NAME, ENV_ASSIGNMENT, ENV_PREFIX, REGISTRY, JOIN_ADDRESS, NOT_NEGATIVE,
-        MINUS_ONE_OR_MORE, ABOVE_ZERO, USER_ID, TOKENS, BURST, NOT_EMPTY, FILLED, LISTENER_NAME, HOST_PORT, SOCKET_MODE, IP_ADDRESS, URI, SPIFFE_ID, PIN,
-        ENDPOINT, SOCKET_PATH, DURATION, DURATION_OR_OFF, DURATION_OR_EMPTY, DELAY, INTERVAL, LOG_LEVEL, LOG_FORMAT, AUDIT_FORMAT, OUTPUT, VERBOSITY,
-        LABEL_SELECTOR, TRUST_MODE, CIDR, ROLLOUT_MODE, ACTION, RULE_PATH, PRIORITY, MUTATION_ID, PROFILE_NAME, IMAGE_TEXT, SURFACE, REMAP,
+        ABSOLUTE_PATH,
+        NOT_BLANK,
+        NO_OUTER_BLANKS,
+        ENV_NAME,
+        ENV_ASSIGNMENT,
+        ENV_PREFIX,
+        REGISTRY,
+        JOIN_ADDRESS,
+        NOT_NEGATIVE,
+        MINUS_ONE_OR_MORE,
+        ABOVE_ZERO,
+        USER_ID,
+        TOKENS,
+        BURST,
+        NOT_EMPTY,
+        FILLED,
+        LISTENER_NAME,
+        HOST_PORT,
+        SOCKET_MODE,
+        IP_ADDRESS,
+        URI,
+        SPIFFE_ID,
+        PIN,
+        ENDPOINT,
+        SOCKET_PATH,
+        DURATION,
+        DURATION_OR_OFF,
+        DURATION_OR_EMPTY,
+        DELAY,
+        INTERVAL,
+        LOG_LEVEL,
+        LOG_FORMAT,
+        AUDIT_FORMAT,
+        OUTPUT,
+        VERBOSITY,
+        LABEL_SELECTOR,
+        TRUST_MODE,
+        CIDR,
+        ROLLOUT_MODE,
+        ACTION,
+        RULE_PATH,
+        PRIORITY,
+        MUTATION_ID,
+        PROFILE_NAME,
+        IMAGE_TEXT,
+        SURFACE,
+        REMAP,
 };
 
 static const struct constraint constraints[] = {
-        [ABSOLUTE_PATH] = { .text_holds = is_absolute, .expected = "must be a path that starts with /", .pattern = "^/" },
+        [ABSOLUTE_PATH] = { .text_holds = is_absolute,
+                            .expected = "must be a path that starts with /",
+                            .pattern = "^/" },
         [NOT_BLANK] = { .text_holds = is_not_blank, .expected = "must not be blank", .pattern = "\\\\S" },
-        [NO_OUTER_BLANKS] = { .text_holds = has_no_outer_blanks, .expected = "must not be empty, nor start or end with a blank",
+        [NO_OUTER_BLANKS] = { .text_holds = has_no_outer_blanks,
+                              .expected = "must not be empty, nor start or end with a blank",
                               .pattern = "^\\\\S(.*\\\\S)?$" },
-        [ENV_NAME] = { .text_holds = is_env_name, .expected = "must be the bare name of a variable", .pattern = "^[^= \\\\t\\\\r\\\\n]+$" },
-        [ENV_ASSIGNMENT] = { .text_holds = is_env_assignment, .expected = "must be NAME=VALUE", .pattern = "^[^= \\\\t\\\\r\\\\n]+=" },
-        [ENV_PREFIX] = { .text_holds = is_env_prefix, .expected = "must hold a = and no blanks, such as DEBUG=",
+        [ENV_NAME] = { .text_holds = is_env_name,
+                       .expected = "must be the bare name of a variable",
+                       .pattern = "^[^= \\\\t\\\\r\\\\n]+$" },
+        [ENV_ASSIGNMENT] = { .text_holds = is_env_assignment,
+                             .expected = "must be NAME=VALUE",
+                             .pattern = "^[^= \\\\t\\\\r\\\\n]+=" },
+        [ENV_PREFIX] = { .text_holds = is_env_prefix,
+                         .expected = "must hold a = and no blanks, such as DEBUG=",
                          .pattern = "^\\\\s*\\\\S*=\\\\S*\\\\s*$" },
-        [REGISTRY] = { .text_holds = is_registry, .expected = "must be a bare registry host, such as docker.io or registry.example:5000",
+        [REGISTRY] = { .text_holds = is_registry,
+                       .expected = "must be a bare registry host, such as docker.io or registry.example:5000",
                        .pattern = "^\\\\s*[^/\\\\s]+\\\\s*$" },
-        [JOIN_ADDRESS] = { .text_holds = is_registry, .expected = "must be HOST or HOST:PORT", .pattern = "^\\\\s*[^/\\\\s]+\\\\s*$" },
+        [JOIN_ADDRESS] = { .text_holds = is_registry,
+                           .expected = "must be HOST or HOST:PORT",
+                           .pattern = "^\\\\s*[^/\\\\s]+\\\\s*$" },
         [NOT_NEGATIVE] = { .number = true, .min = 0, .expected = "must not be negative" },
         [MINUS_ONE_OR_MORE] = { .number = true, .min = -1, .expected = "must be -1 (no limit) or more" },
         [ABOVE_ZERO] = { .number = true, .min = 1 },
@@ -93,11 +153,13 @@ static const struct constraint constraints[] = {
         [HOST_PORT] = SCHEMA_PATTERN("^$|^(\\\\[[0-9a-fA-F:.]+\\\\]|[^:\\\\s]*):[0-9]{1,5}$"),
         [SOCKET_MODE] = SCHEMA_PATTERN("^\\\\s*(0600|0660)\\\\s*$"),
         [IP_ADDRESS] = SCHEMA_PATTERN("^\\\\s*(" IPV4 "|" IPV6 "(%\\\\S+)?)\\\\s*$"),
-        [URI] = SCHEMA_PATTERN("^\\\\s*[A-Za-z][A-Za-z0-9+.-]*:((?!//)\\\\S*|//([^/?#@\\\\s]*@)?" URI_HOST "(:[0-9]*)?([/?#]\\\\S*)?)\\\\s*$"),
+        [URI] = SCHEMA_PATTERN("^\\\\s*[A-Za-z][A-Za-z0-9+.-]*:((?!//)\\\\S*|//([^/?#@\\\\s]*@)?" URI_HOST
+                               "(:[0-9]*)?([/?#]\\\\S*)?)\\\\s*$"),
         [SPIFFE_ID] = SCHEMA_PATTERN("^\\\\s*[Ss][Pp][Ii][Ff][Ff][Ee]:\\\\S+\\\\s*$"),
         [PIN] = SCHEMA_PATTERN("^\\\\s*([Ss][Hh][Aa]256:)?[0-9a-fA-F]{64}\\\\s*$"),
         [ENDPOINT] = SCHEMA_PATTERN("^\\\\s*(/|[.]/|[.][.]/|[Uu][Nn][Ii][Xx]:///([^%\\\\s]|%[0-9a-fA-F]{2})*\\\\s*$|"
-                                    "([Tt][Cc][Pp]|[Hh][Tt][Tt][Pp][Ss]?)://([^/?#@\\\\s]*@)?" URI_HOST ":[0-9]{1,5}([/?#]|\\\\s*$))"),
+                                    "([Tt][Cc][Pp]|[Hh][Tt][Tt][Pp][Ss]?)://([^/?#@\\\\s]*@)?" URI_HOST
+                                    ":[0-9]{1,5}([/?#]|\\\\s*$))"),
         [SOCKET_PATH] = SCHEMA_PATTERN("^($|/|\\\\./|\\\\.\\\\./)"),
         [DURATION] = SCHEMA_PATTERN("^\\\\+?" ABOVE_NOTHING "(" NUMBER_UNIT ")+$"),
         [DURATION_OR_OFF] = SCHEMA_PATTERN("^(off|\\\\+?" ABOVE_NOTHING "(" NUMBER_UNIT ")+)?$"),
@@ -111,7 +173,8 @@ static const struct constraint constraints[] = {
         [VERBOSITY] = SCHEMA_WORDS("minimal", "verbose"),
         [LABEL_SELECTOR] = SCHEMA_PATTERN("^\\\\s*[^,=\\\\s][^,=]*(=[^,]*[^,\\\\s][^,]*)?$"),
         [TRUST_MODE] = SCHEMA_WORDS("", "off", "warn", "enforce"),
-        [CIDR] = SCHEMA_PATTERN("^\\\\s*(" IPV4 "/([12]?[0-9]|3[0-2])|" IPV6 "/([1-9]?[0-9]|1[01][0-9]|12[0-8]))\\\\s*$"),
+        [CIDR] = SCHEMA_PATTERN("^\\\\s*(" IPV4 "/([12]?[0-9]|3[0-2])|" IPV6
+                                "/([1-9]?[0-9]|1[01][0-9]|12[0-8]))\\\\s*$"),
         [ROLLOUT_MODE] = SCHEMA_WORDS("", "enforce", "warn", "audit"),
         [ACTION] = SCHEMA_WORDS("allow", "deny"),
         [RULE_PATH] = SCHEMA_PATTERN("^[^%]+$"),
@@ -158,7 +221,8 @@ static void check_row(struct config *c, const struct constraint *k, const struct
                 if (!k->text_holds(text_of(c, list_of(c, *list, struct pstr)[i])))
                         complain(c, list_of(c, *list, struct pstr) + i, "%s", k->expected);
         if ((row->kind == OPT_K_INT && *(int64_t *) field < k->min) ||
-            (row->kind == OPT_K_OPTINT && ((struct opt_int *) field)->set && ((struct opt_int *) field)->value < k->min))
+            (row->kind == OPT_K_OPTINT && ((struct opt_int *) field)->set &&
+             ((struct opt_int *) field)->value < k->min))
                 complain(c, field, "%s", k->expected);
 }
 
@@ -189,7 +253,8 @@ void constraints_check(struct config *c, const struct opt_block *block, void *ba
                         constraints_check(c, row->inner, field);
                 } else if (row->kind == OPT_K_LIST || row->kind == OPT_K_OPT) {
                         for (uint32_t n = 0; n < list->n; n++)
-                                constraints_check(c, row->inner, list_of(c, *list, unsigned char) + (size_t) n * row->inner->size);
+                                constraints_check(c, row->inner,
+                                                  list_of(c, *list, unsigned char) + (size_t) n * row->inner->size);
                 } else if (holds_something(row, field) && (k = constraint_of(block, row, NULL))) {
                         check_row(c, k, row, field);
                 }

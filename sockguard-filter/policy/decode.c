@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From the document's nodes to the structures of options.h, driven by the rows of options.def: one function a kind of row.
+ * From the document's nodes to the structures of options.h, driven by the rows of options.def: one function a kind of
+ * row.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -14,7 +15,7 @@ static void wrong(struct config *c, const struct node *n, const struct path *pat
 
         if (n->kind == NODE_SCALAR)
                 value = n->tagged ? n->scalar->text : n->text;
-        complain_at(c, false, path, n->line, n->column, value, (struct slice) { 0 }, "%s", expected);
+        complain_at(c, false, path, n->line, n->column, value, (struct slice){ 0 }, "%s", expected);
 }
 
 static void put(struct config *c, void *field, const struct node *n) {
@@ -32,12 +33,15 @@ static bool get_text(struct config *c, const struct node *n, bool strict, struct
         return scalar_to_text(&s, &c->arena, ret) == 0;
 }
 
-static void decode_str(struct config *c, struct pstr *field, const struct node *n, const struct path *path, bool strict) {
+static void decode_str(struct config *c, struct pstr *field, const struct node *n, const struct path *path,
+                       bool strict) {
         struct slice text;
 
         if (!get_text(c, n, strict, &text))
-                return wrong(c, n, path, n->kind == NODE_SCALAR && !strict ? "a text is wanted, not a date; write it in quotes" :
-                             strict && n->kind == NODE_SCALAR ? "a text is wanted; write it in quotes" : "a text is wanted");
+                return wrong(c, n, path,
+                             n->kind == NODE_SCALAR && !strict  ? "a text is wanted, not a date; write it in quotes"
+                             : strict && n->kind == NODE_SCALAR ? "a text is wanted; write it in quotes"
+                                                                : "a text is wanted");
         *field = builder_str(&c->blob, text);
         put(c, field, n);
 }
@@ -54,7 +58,8 @@ static void decode_bool(struct config *c, bool *field, const struct node *n, con
 }
 
 /* The number itself; reports and returns false when it is none or outside [min, max]. */
-static bool get_int(struct config *c, const struct node *n, const struct path *path, int64_t min, int64_t max, int64_t *ret) {
+static bool get_int(struct config *c, const struct node *n, const struct path *path, int64_t min, int64_t max,
+                    int64_t *ret) {
         struct scalar s;
         int r = -EINVAL;
 
@@ -65,8 +70,9 @@ static bool get_int(struct config *c, const struct node *n, const struct path *p
         if (r == 0 && (*ret < min || *ret > max))
                 r = -ERANGE;
         if (r == -ERANGE) {
-                complain_at(c, false, path, n->line, n->column, n->tagged ? n->scalar->text : n->text, (struct slice) { 0 },
-                            "a number from %lld to %lld is wanted", (long long) min, (long long) max);
+                complain_at(c, false, path, n->line, n->column, n->tagged ? n->scalar->text : n->text,
+                            (struct slice){ 0 }, "a number from %lld to %lld is wanted", (long long) min,
+                            (long long) max);
                 return false;
         }
         if (r < 0)
@@ -107,7 +113,8 @@ static void split_into(struct config *c, struct slice text, const struct node *n
         }
 }
 
-static void decode_strs(struct config *c, struct plist *field, const struct node *n, const struct path *path, bool strict) {
+static void decode_strs(struct config *c, struct plist *field, const struct node *n, const struct path *path,
+                        bool strict) {
         struct plist list = { 0 };
         struct pstr *at;
 
@@ -130,7 +137,7 @@ static void decode_strs(struct config *c, struct plist *field, const struct node
         } else {
                 at = builder_list(&c->blob, n->n, struct pstr, &list);
                 for (uint32_t i = 0; i < n->n; i++)
-                        decode_str(c, at + i, n->items[i], &(struct path) { .up = path, .index = i }, strict);
+                        decode_str(c, at + i, n->items[i], &(struct path){ .up = path, .index = i }, strict);
         }
         *field = list;
         put(c, field, n);
@@ -162,7 +169,7 @@ static void decode_argvs(struct config *c, struct plist *field, const struct nod
                 for (uint32_t i = 0; i < n->n; i++) {
                         put(c, at + i, n->items[i]);
                         if (!node_is_null(n->items[i]))
-                                decode_strs(c, at + i, n->items[i], &(struct path) { .up = path, .index = i }, false);
+                                decode_strs(c, at + i, n->items[i], &(struct path){ .up = path, .index = i }, false);
                 }
         }
         *field = list;
@@ -170,7 +177,8 @@ static void decode_argvs(struct config *c, struct plist *field, const struct nod
 }
 
 /* Lists of uint32_t or int32_t: both are four bytes, and the range says which. */
-static void decode_numbers(struct config *c, struct plist *field, const struct node *n, const struct path *path, bool is_signed) {
+static void decode_numbers(struct config *c, struct plist *field, const struct node *n, const struct path *path,
+                           bool is_signed) {
         struct node piece = { .kind = NODE_SCALAR, .line = n->line, .column = n->column };
         struct plist list = { 0 };
         struct slice text = { 0 };
@@ -198,7 +206,7 @@ static void decode_numbers(struct config *c, struct plist *field, const struct n
                         slice_cut(text, ',', &piece.text, &text);
                         one = &piece;
                 }
-                if (get_int(c, one, &(struct path) { .up = path, .index = i }, is_signed ? INT32_MIN : 0,
+                if (get_int(c, one, &(struct path){ .up = path, .index = i }, is_signed ? INT32_MIN : 0,
                             is_signed ? INT32_MAX : UINT32_MAX, &v)) {
                         at[i] = (uint32_t) v;
                         put(c, at + i, one);
@@ -258,7 +266,8 @@ static void decode_list(struct config *c, const struct opt_row *row, struct plis
         if (n->kind == NODE_LIST) {
                 items = n->items;
                 count = n->n;
-        } else if (strict || (n->kind == NODE_SCALAR && (node_scalar(n).type != SCALAR_STR || node_scalar(n).text.len))) {
+        } else if (strict ||
+                   (n->kind == NODE_SCALAR && (node_scalar(n).type != SCALAR_STR || node_scalar(n).text.len))) {
                 return wrong(c, n, path, "a list of mappings is wanted");
         } else if (n->kind == NODE_SCALAR || n->n == 0) {
                 count = 0;
@@ -266,7 +275,7 @@ static void decode_list(struct config *c, const struct opt_row *row, struct plis
         at = builder_array(&c->blob, count, row->inner->size, &list);
         for (uint32_t i = 0; i < count; i++)
                 decode_element(c, row->inner, at + (size_t) i * row->inner->size, items[i],
-                               &(struct path) { .up = path, .index = i }, strict);
+                               &(struct path){ .up = path, .index = i }, strict);
         *field = list;
         put(c, field, n);
 }
@@ -303,8 +312,8 @@ static void decode_optional(struct config *c, const struct opt_row *row, struct 
         decode_element(c, row->inner, at, n, path, strict);
 }
 
-void decode_value(struct config *c, const struct opt_row *row, void *base, const struct node *value, const struct path *path,
-                  bool strict) {
+void decode_value(struct config *c, const struct opt_row *row, void *base, const struct node *value,
+                  const struct path *path, bool strict) {
         void *field = (unsigned char *) base + row->offset;
         int64_t v;
 
@@ -323,7 +332,7 @@ void decode_value(struct config *c, const struct opt_row *row, void *base, const
                 if (value->kind == NODE_MAP && value->n == 0 && !below_list(path))
                         return; /* an empty mapping does not count as written (chapter 01, 2.6) */
                 if (get_int(c, value, path, INT64_MIN, INT64_MAX, &v)) {
-                        *(struct opt_int *) field = (struct opt_int) { .value = v, .set = true };
+                        *(struct opt_int *) field = (struct opt_int){ .value = v, .set = true };
                         put(c, field, value);
                 }
                 return;
@@ -351,20 +360,21 @@ void decode_value(struct config *c, const struct opt_row *row, void *base, const
         }
 }
 
-static void unknown_key(struct config *c, const struct opt_block *block, const struct entry *e, const struct path *up, bool strict) {
+static void unknown_key(struct config *c, const struct opt_block *block, const struct entry *e, const struct path *up,
+                        bool strict) {
         struct slice names[ROWS_MAX], key = node_key(e), nearest;
         bool warning = c->source.allow_unknown_keys && !strict;
         struct path path = { .up = up, .key = key.at };
 
         if (slice_find(key, '.') >= 0) {
-                complain_at(c, false, &path, e->key->line, e->key->column, (struct slice) { 0 }, (struct slice) { 0 },
+                complain_at(c, false, &path, e->key->line, e->key->column, (struct slice){ 0 }, (struct slice){ 0 },
                             "keys with dots are not read; write one mapping inside the other");
                 return;
         }
         for (uint32_t i = 0; i < block->n_rows; i++)
                 names[i] = slice_of(block->rows[i].key);
         nearest = problem_nearest(key, names, block->n_rows);
-        complain_at(c, warning, &path, e->key->line, e->key->column, (struct slice) { 0 }, nearest, "%s",
+        complain_at(c, warning, &path, e->key->line, e->key->column, (struct slice){ 0 }, nearest, "%s",
                     warning ? "unknown key, ignored" : "unknown key");
         if (warning)
                 return;
@@ -373,8 +383,8 @@ static void unknown_key(struct config *c, const struct opt_block *block, const s
         misread_add(c, path_text(c, nearest.len ? &path : up));
 }
 
-void decode_block(struct config *c, const struct opt_block *block, void *base, const struct node *map, const struct path *path,
-                  bool strict) {
+void decode_block(struct config *c, const struct opt_block *block, void *base, const struct node *map,
+                  const struct path *path, bool strict) {
         bool seen[ROWS_MAX] = { false };
 
         for (uint32_t i = 0; i < map->n; i++) {
@@ -395,7 +405,7 @@ void decode_block(struct config *c, const struct opt_block *block, void *base, c
                 }
                 below.key = row->key;
                 if (seen[row - block->rows]) {
-                        complain_at(c, false, &below, e->key->line, e->key->column, key, (struct slice) { 0 },
+                        complain_at(c, false, &below, e->key->line, e->key->column, key, (struct slice){ 0 },
                                     "this key stands twice in one mapping (letter case does not count)");
                         continue;
                 }

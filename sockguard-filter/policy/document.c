@@ -21,18 +21,18 @@ struct composer {
         size_t n_stack, stack_room;
         struct anchor *anchors;
         size_t n_anchors, anchors_room;
-        uint64_t merged;     /* entries that merge keys copied so far */
+        uint64_t merged; /* entries that merge keys copied so far */
         bool aliases;
 };
 
 static int refuse(struct composer *c, yaml_mark_t mark, struct slice value, const char *expected) {
-        problems_add(c->problems, &(struct problem) {
-                .file = c->file,
-                .line = (uint32_t) mark.line + 1,
-                .column = (uint32_t) mark.column + 1,
-                .value = value,
-                .expected = slice_of(expected),
-        });
+        problems_add(c->problems, &(struct problem){
+                                          .file = c->file,
+                                          .line = (uint32_t) mark.line + 1,
+                                          .column = (uint32_t) mark.column + 1,
+                                          .value = value,
+                                          .expected = slice_of(expected),
+                                  });
         return -EBADMSG;
 }
 
@@ -56,12 +56,12 @@ static int refuse_syntax(struct composer *c) {
         struct slice what;
 
         if (p->error == YAML_MEMORY_ERROR)
-                return refuse(c, at, (struct slice) { 0 }, "not enough memory to read it");
+                return refuse(c, at, (struct slice){ 0 }, "not enough memory to read it");
         if (p->error == YAML_READER_ERROR)
                 at = mark_of_offset(c, p->problem_offset);
         what = arena_printf(c->arena, "not valid YAML: %s%s%s", p->context ? p->context : "", p->context ? ", " : "",
                             p->problem ? p->problem : "syntax error");
-        return refuse(c, at, (struct slice) { 0 }, what.at);
+        return refuse(c, at, (struct slice){ 0 }, what.at);
 }
 
 static void push(struct composer *c, struct node *n) {
@@ -91,7 +91,7 @@ static int set_anchor(struct composer *c, const yaml_event_t *ev, const yaml_cha
         if (!name)
                 return 0;
         if (c->n_anchors == DOCUMENT_ANCHORS_MAX)
-                return refuse(c, ev->start_mark, (struct slice) { 0 }, "there are too many anchors");
+                return refuse(c, ev->start_mark, (struct slice){ 0 }, "there are too many anchors");
         if (c->n_anchors == c->anchors_room) {
                 size_t room = c->anchors_room ? c->anchors_room * 2 : 16;
                 struct anchor *at = arena_new_array(c->arena, struct anchor, room);
@@ -102,7 +102,7 @@ static int set_anchor(struct composer *c, const yaml_event_t *ev, const yaml_cha
                 c->anchors_room = room;
         }
         c->anchors[c->n_anchors++] =
-                (struct anchor) { .name = arena_dup(c->arena, slice_of((const char *) name)), .node = n };
+                (struct anchor){ .name = arena_dup(c->arena, slice_of((const char *) name)), .node = n };
         return 0;
 }
 
@@ -116,7 +116,8 @@ static int find_alias(struct composer *c, const yaml_event_t *ev, struct node **
                 if (!slice_eq(c->anchors[i - 1].name, name))
                         continue;
                 if (n->open)
-                        return refuse(c, ev->start_mark, arena_dup(c->arena, name), "an anchor must not contain an alias to itself");
+                        return refuse(c, ev->start_mark, arena_dup(c->arena, name),
+                                      "an anchor must not contain an alias to itself");
                 c->aliases = true;
                 *ret = n;
                 return 0;
@@ -133,7 +134,7 @@ static int new_scalar(struct composer *c, const yaml_event_t *ev, struct node **
         struct node *n = new_node(c, NODE_SCALAR, ev);
 
         if (has_nul(text))
-                return refuse(c, ev->start_mark, (struct slice) { 0 }, "a NUL character is not allowed");
+                return refuse(c, ev->start_mark, (struct slice){ 0 }, "a NUL character is not allowed");
         text = arena_dup(c->arena, text);
         n->plain = ev->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
         n->text = text;
@@ -143,7 +144,7 @@ static int new_scalar(struct composer *c, const yaml_event_t *ev, struct node **
                 if (scalar_tagged(slice_of((const char *) ev->data.scalar.tag), text, n->plain, c->arena, s) < 0)
                         return refuse(c, ev->start_mark, text, "is no value of the type that its tag names");
                 if (has_nul(s->text))
-                        return refuse(c, ev->start_mark, (struct slice) { 0 }, "a NUL character is not allowed");
+                        return refuse(c, ev->start_mark, (struct slice){ 0 }, "a NUL character is not allowed");
                 n->scalar = s;
                 n->tagged = true;
                 n->plain = false;
@@ -191,7 +192,7 @@ static const struct entry *find_duplicate(struct composer *c, const struct entry
         }
         sorted = arena_new_array(c->arena, struct ranked, n);
         for (uint32_t i = 0; i < n; i++)
-                sorted[i] = (struct ranked) { .entry = at + i, .rank = i };
+                sorted[i] = (struct ranked){ .entry = at + i, .rank = i };
         qsort(sorted, n, sizeof(*sorted), compare_ranked);
         for (uint32_t i = 1; i < n; i++)
                 if (slice_eq(node_key(sorted[i].entry), node_key(sorted[i - 1].entry)))
@@ -204,7 +205,7 @@ static bool is_merge(const struct entry *e) {
 }
 
 static yaml_mark_t mark_of(const struct node *n) {
-        return (yaml_mark_t) { .line = n->line - 1, .column = n->column - 1 };
+        return (yaml_mark_t){ .line = n->line - 1, .column = n->column - 1 };
 }
 
 /* Replaces `<<` by what it merges: explicit keys win, then earlier mappings of a merge list. */
@@ -220,22 +221,22 @@ static int apply_merge(struct composer *c, struct node *map, const struct entry 
         }
         for (uint32_t i = 0; i < n_sources; i++) {
                 if (sources[i]->kind != NODE_MAP)
-                        return refuse(c, mark_of(sources[i]), (struct slice) { 0 },
+                        return refuse(c, mark_of(sources[i]), (struct slice){ 0 },
                                       "<< takes a mapping, an alias of one, or a list of them");
                 total += sources[i]->n;
         }
         c->merged += total;
         if (c->merged > DOCUMENT_WEIGHT_MAX)
-                return refuse(c, mark_of(map), (struct slice) { 0 }, "merge keys make it too large");
+                return refuse(c, mark_of(map), (struct slice){ 0 }, "merge keys make it too large");
         all = arena_new_array(c->arena, struct ranked, total);
         for (uint32_t i = 0; i < map->n; i++)
                 if (map->entries + i != merge) {
-                        all[n] = (struct ranked) { .entry = map->entries + i, .rank = n };
+                        all[n] = (struct ranked){ .entry = map->entries + i, .rank = n };
                         n++;
                 }
         for (uint32_t s = 0; s < n_sources; s++)
                 for (uint32_t i = 0; i < sources[s]->n; i++, n++)
-                        all[n] = (struct ranked) { .entry = sources[s]->entries + i, .rank = n };
+                        all[n] = (struct ranked){ .entry = sources[s]->entries + i, .rank = n };
         qsort(all, n, sizeof(*all), compare_ranked);
         map->entries = arena_new_array(c->arena, struct entry, n);
         for (uint32_t i = 0; i < n; i++)
@@ -254,8 +255,9 @@ static int end_map(struct composer *c, struct node *map, size_t from) {
                 struct node *key = c->stack[from + 2 * i];
 
                 if (key->kind != NODE_SCALAR)
-                        return refuse(c, mark_of(key), (struct slice) { 0 }, "a key must be a text, not a list or a mapping");
-                map->entries[i] = (struct entry) { .key = key, .value = c->stack[from + 2 * i + 1] };
+                        return refuse(c, mark_of(key), (struct slice){ 0 },
+                                      "a key must be a text, not a list or a mapping");
+                map->entries[i] = (struct entry){ .key = key, .value = c->stack[from + 2 * i + 1] };
                 map->weight = add_weight(map->weight, add_weight(map->entries[i].value->weight, 1));
         }
         duplicate = find_duplicate(c, map->entries, map->n);
@@ -281,7 +283,8 @@ static int handle(struct composer *c, const yaml_event_t *ev, struct frame *fram
         case YAML_DOCUMENT_START_EVENT:
                 /* The dialect is fixed (chapter 01, 2.1): a text that asks for another may mean other values. */
                 if (ev->data.document_start.version_directive && ev->data.document_start.version_directive->minor != 1)
-                        return refuse(c, ev->start_mark, (struct slice) { 0 }, "the %YAML line asks for another version; leave it out");
+                        return refuse(c, ev->start_mark, (struct slice){ 0 },
+                                      "the %YAML line asks for another version; leave it out");
                 return 0;
         case YAML_ALIAS_EVENT:
                 r = find_alias(c, ev, &n);
@@ -297,13 +300,16 @@ static int handle(struct composer *c, const yaml_event_t *ev, struct frame *fram
         case YAML_SEQUENCE_START_EVENT:
         case YAML_MAPPING_START_EVENT:
                 if (*depth == DOCUMENT_DEPTH_MAX)
-                        return refuse(c, ev->start_mark, (struct slice) { 0 }, "lists and mappings are nested too deeply");
+                        return refuse(c, ev->start_mark, (struct slice){ 0 },
+                                      "lists and mappings are nested too deeply");
                 n = new_node(c, ev->type == YAML_SEQUENCE_START_EVENT ? NODE_LIST : NODE_MAP, ev);
                 n->open = true;
                 push(c, n);
-                frames[(*depth)++] = (struct frame) { .node = n, .from = c->n_stack };
-                return set_anchor(c, ev, ev->type == YAML_SEQUENCE_START_EVENT ? ev->data.sequence_start.anchor :
-                                                                                 ev->data.mapping_start.anchor, n);
+                frames[(*depth)++] = (struct frame){ .node = n, .from = c->n_stack };
+                return set_anchor(c, ev,
+                                  ev->type == YAML_SEQUENCE_START_EVENT ? ev->data.sequence_start.anchor
+                                                                        : ev->data.mapping_start.anchor,
+                                  n);
         case YAML_SEQUENCE_END_EVENT:
         case YAML_MAPPING_END_EVENT: {
                 struct frame *f = frames + --*depth;
@@ -315,7 +321,7 @@ static int handle(struct composer *c, const yaml_event_t *ev, struct frame *fram
                 c->n_stack = f->from;
                 f->node->open = false;
                 if (r == 0 && c->aliases && f->node->weight > DOCUMENT_WEIGHT_MAX)
-                        return refuse(c, mark_of(f->node), (struct slice) { 0 }, "aliases make it too large");
+                        return refuse(c, mark_of(f->node), (struct slice){ 0 }, "aliases make it too large");
                 return r;
         }
         default:
@@ -349,7 +355,8 @@ static int compose(struct composer *c, struct node **ret) {
         return 0;
 }
 
-int document_parse(struct slice text, struct slice file, struct arena *a, struct problems *problems, struct node **ret) {
+int document_parse(struct slice text, struct slice file, struct arena *a, struct problems *problems,
+                   struct node **ret) {
         struct composer c = { .arena = a, .problems = problems, .file = file, .text = text };
         int r;
 
@@ -370,7 +377,7 @@ struct scalar node_scalar(const struct node *n) {
                 return *n->scalar;
         if (n->plain)
                 return scalar_resolve(n->text);
-        return (struct scalar) { .type = SCALAR_STR, .text = n->text };
+        return (struct scalar){ .type = SCALAR_STR, .text = n->text };
 }
 
 bool node_is_null(const struct node *n) {

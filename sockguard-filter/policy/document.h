@@ -6,8 +6,8 @@
 #include "policy/scalar.h"
 
 /*
- * A YAML text as a tree whose nodes know where they stand: the first document, aliases resolved (a node may have several
- * parents), merge keys applied, keys unique. Bounded in depth and in what aliases may blow it up to.
+ * A YAML text as a tree whose nodes know where they stand: the first document, aliases resolved (a node may have
+ * several parents), merge keys applied, keys unique. Bounded in depth and in what aliases may blow it up to.
  */
 
 #define DOCUMENT_DEPTH_MAX 1000u

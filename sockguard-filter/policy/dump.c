@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Options compared and summed: the immutable-field gate of a reload and the fingerprint of a configuration. Both walk the
- * rows, so that a new option takes part without a line here.
+ * Options compared and summed: the immutable-field gate of a reload and the fingerprint of a configuration. Both walk
+ * the rows, so that a new option takes part without a line here.
  */
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
@@ -52,7 +52,7 @@ static void sum_strs(struct sum *h, const struct config *c, struct plist list) {
 static void sum_row(struct sum *h, const struct config *c, const struct opt_row *row, const unsigned char *field) {
         const struct plist *list = (const struct plist *) field;
 
-        /* The walk is the same for all configurations, and every value tells where it ends: names need not be summed. */
+        /* The walk is always the same and every value tells where it ends: names need not be summed. */
         switch (row->kind) {
         case OPT_K_STR:
                 return sum_text(h, c, *(const struct pstr *) field);
@@ -150,15 +150,16 @@ static bool rows_equal(const struct config *a, const unsigned char *x, const str
                 return true;
         case OPT_K_U32S:
         case OPT_K_I32S:
-                return p->n == q->n &&
-                       memcmp(list_of(a, *p, char), list_of(b, *q, char), p->n * sizeof(uint32_t)) == 0;
+                return p->n == q->n && memcmp(list_of(a, *p, char), list_of(b, *q, char), p->n * sizeof(uint32_t)) == 0;
         case OPT_K_MAP:
                 if (p->n != q->n)
                         return false;
                 for (uint32_t i = 0; i < p->n; i++) {
-                        const struct pmap_entry *e = list_of(a, *p, struct pmap_entry) + i, *f = list_of(b, *q, struct pmap_entry) + i;
+                        const struct pmap_entry *e = list_of(a, *p, struct pmap_entry) + i,
+                                                *f = list_of(b, *q, struct pmap_entry) + i;
 
-                        if (!slice_eq(text_of(a, e->key), text_of(b, f->key)) || !slice_eq(text_of(a, e->value), text_of(b, f->value)))
+                        if (!slice_eq(text_of(a, e->key), text_of(b, f->key)) ||
+                            !slice_eq(text_of(a, e->value), text_of(b, f->value)))
                                 return false;
                 }
                 return true;
@@ -210,8 +211,8 @@ static const struct opt_row *row_named(const struct opt_block *block, const char
 }
 
 /* Names every immutable field of `block` that differs; nested blocks are named by their fields. */
-static void diff_fields(struct names *to, const struct config *a, const unsigned char *x, const struct config *b, const unsigned char *y,
-                        const struct opt_block *block, const char *prefix) {
+static void diff_fields(struct names *to, const struct config *a, const unsigned char *x, const struct config *b,
+                        const unsigned char *y, const struct opt_block *block, const char *prefix) {
         /* chapter 01, 4.1 puts the owner before the rest; the rows' order puts it behind `tls` */
         static const char *const order[] = { "socket", "address", "socket_mode", "socket_uid", "socket_gid", NULL };
         char below[300];
@@ -266,7 +267,8 @@ static void diff_listeners(struct names *to, struct config *a, struct config *b)
 
                 if (i && slice_eq(all[i], all[i - 1]))
                         continue;
-                snprintf(prefix, sizeof(prefix), "listeners.%.*s", (int) (all[i].len < 100 ? all[i].len : 100), all[i].at ? all[i].at : "");
+                snprintf(prefix, sizeof(prefix), "listeners.%.*s", (int) (all[i].len < 100 ? all[i].len : 100),
+                         all[i].at ? all[i].at : "");
                 if (!x || !y)
                         name(to, "%s: %s", prefix, x ? "removed" : "added");
                 else

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The effective values of chapter 01, 4.2: lists as the inspectors compare with them, so that a request costs no trimming.
+ * The effective values of chapter 01, 4.2: lists as the inspectors compare with them, so that a request costs no
+ * trimming.
  */
 #include "base/unicode.h"
 #include "http/target.h"
@@ -8,11 +9,11 @@
 #include "policy/set.h"
 
 enum shape {
-        SHAPE_TRIM,      /* trimmed; blanks and duplicates dropped */
-        SHAPE_REGISTRY,  /* trimmed, lower case, index.docker.io is docker.io; duplicates dropped */
-        SHAPE_HOST,      /* the same, and what is no host dropped */
-        SHAPE_PATH,      /* lexically cleaned; duplicates dropped */
-        SHAPE_LOWER,     /* trimmed, lower case; blanks and duplicates dropped */
+        SHAPE_TRIM,     /* trimmed; blanks and duplicates dropped */
+        SHAPE_REGISTRY, /* trimmed, lower case, index.docker.io is docker.io; duplicates dropped */
+        SHAPE_HOST,     /* the same, and what is no host dropped */
+        SHAPE_PATH,     /* lexically cleaned; duplicates dropped */
+        SHAPE_LOWER,    /* trimmed, lower case; blanks and duplicates dropped */
 };
 
 static struct slice shaped(struct config *c, struct slice s, enum shape shape) {
@@ -57,7 +58,8 @@ static void shape_word(struct config *c, struct pstr *word) {
 }
 
 /* Which lists take which shape: one row each, by block and key, so that a new list is one row here. */
-#define ROW(block, key, shape) { #block, offsetof(struct opt_##block, key), shape }
+#define ROW(block, key, shape) \
+        { #block, offsetof(struct opt_##block, key), shape }
 static const struct {
         const char *block;
         size_t offset;
@@ -140,13 +142,15 @@ static void shape_block(struct config *c, const struct opt_block *block, unsigne
                         const struct plist *list = (const struct plist *) (base + row->offset);
 
                         for (uint32_t k = 0; k < list->n; k++)
-                                shape_block(c, row->inner, list_of(c, *list, unsigned char) + (size_t) k * row->inner->size);
+                                shape_block(c, row->inner,
+                                            list_of(c, *list, unsigned char) + (size_t) k * row->inner->size);
                 }
         }
 }
 
 /*
- * In a device request, driver and capabilities are compared in lower case; the sets without duplicates (chapter 03, 2.3).
+ * In a device request, driver and capabilities are compared in lower case; the sets without duplicates (chapter
+ * 03, 2.3).
  */
 static void shape_device_requests(struct config *c, struct plist list) {
         struct opt_device_request *at = list_of(c, list, struct opt_device_request);

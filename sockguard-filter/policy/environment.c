@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * SOCKGUARD_* variables, the two aliases, and the flags of `serve`: the layers above the file (chapter 01, 1.1, 2.4, 5.4).
+ * SOCKGUARD_* variables, the two aliases, and the flags of `serve`: the layers above the file (chapter
+ * 01, 1.1, 2.4, 5.4).
  */
 #include <stdlib.h>
 
@@ -24,8 +25,8 @@ bool environment_has(const struct config *c, const char *name) {
 }
 
 /* Sets one field from a text that has no place in a file. */
-static void set_text(struct config *c, enum config_origin origin, struct slice name, const struct opt_row *row, void *base,
-                     const struct path *path, struct slice text) {
+static void set_text(struct config *c, enum config_origin origin, struct slice name, const struct opt_row *row,
+                     void *base, const struct path *path, struct slice text) {
         struct node n = { .kind = NODE_SCALAR, .text = text, .weight = 1 };
 
         c->origin = origin;
@@ -33,11 +34,11 @@ static void set_text(struct config *c, enum config_origin origin, struct slice n
         decode_value(c, row, base, &n, path, false);
 }
 
-static void complain_variable(struct config *c, bool warning, const struct path *path, struct slice name, const char *value,
-                              const char *expected) {
+static void complain_variable(struct config *c, bool warning, const struct path *path, struct slice name,
+                              const char *value, const char *expected) {
         c->origin = ORIGIN_ENVIRONMENT;
         c->origin_name = name;
-        complain_at(c, warning, path, 0, 0, slice_of(value), (struct slice) { 0 }, "%s", expected);
+        complain_at(c, warning, path, 0, 0, slice_of(value), (struct slice){ 0 }, "%s", expected);
 }
 
 /* Is any SOCKGUARD_ variable set at all? Mostly not, and then nothing is looked up. */
@@ -70,8 +71,8 @@ static void names_add(struct config *c, struct names *names, struct slice name) 
 static void apply_optional(struct config *c, const struct opt_row *row, struct plist *field, const struct path *path,
                            struct strbuf *name, struct names *names);
 
-static void apply_block(struct config *c, const struct opt_block *block, void *base, const struct path *path, struct strbuf *name,
-                        struct names *names) {
+static void apply_block(struct config *c, const struct opt_block *block, void *base, const struct path *path,
+                        struct strbuf *name, struct names *names) {
         size_t prefix = name->len;
 
         for (uint32_t i = 0; i < block->n_rows; i++) {
@@ -98,7 +99,8 @@ static void apply_block(struct config *c, const struct opt_block *block, void *b
                 switch (row->kind) {
                 case OPT_K_SUB:
                         if (value && strcmp(row->inner->name, "mutations") == 0)
-                                complain_variable(c, false, &below, variable, value, "this block cannot be set by the environment");
+                                complain_variable(c, false, &below, variable, value,
+                                                  "this block cannot be set by the environment");
                         else if (value)
                                 complain_variable(c, true, &below, variable, value,
                                                   "names a block of options, not an option; ignored");
@@ -112,7 +114,8 @@ static void apply_block(struct config *c, const struct opt_block *block, void *b
                         break;
                 case OPT_K_LIST:
                         if (value && block == &opt_block_root && strcmp(row->key, "rules") == 0 && !c->rules_in_file)
-                                complain_variable(c, true, &below, variable, value, "rules cannot be set by the environment; ignored");
+                                complain_variable(c, true, &below, variable, value,
+                                                  "rules cannot be set by the environment; ignored");
                         else if (value)
                                 complain_variable(c, false, &below, variable, value,
                                                   "this list of mappings cannot be set by the environment");
@@ -138,14 +141,14 @@ static void apply_optional(struct config *c, const struct opt_row *row, struct p
                 any |= m && m->origin == ORIGIN_ENVIRONMENT;
         }
         if (any && !field->n) {
-                *field = (struct plist) { .off = builder_off(&c->blob, at), .n = 1 };
+                *field = (struct plist){ .off = builder_off(&c->blob, at), .n = 1 };
                 mark_set(c, field, false, 0, 0);
         }
 }
 
 /* A row of the root by its two keys, for the aliases and flags. */
-static void set_by_name(struct config *c, enum config_origin origin, const char *name, const char *block, const char *key,
-                        struct slice text) {
+static void set_by_name(struct config *c, enum config_origin origin, const char *name, const char *block,
+                        const char *key, struct slice text) {
         for (uint32_t i = 0; i < opt_block_root.n_rows; i++) {
                 const struct opt_row *outer = opt_block_root.rows + i;
                 struct path up = { .key = block };
@@ -154,8 +157,9 @@ static void set_by_name(struct config *c, enum config_origin origin, const char 
                         continue;
                 for (uint32_t k = 0; k < outer->inner->n_rows; k++)
                         if (strcmp(outer->inner->rows[k].key, key) == 0)
-                                set_text(c, origin, slice_of(name), outer->inner->rows + k, (unsigned char *) c->root + outer->offset,
-                                         &(struct path) { .up = &up, .key = key }, text);
+                                set_text(c, origin, slice_of(name), outer->inner->rows + k,
+                                         (unsigned char *) c->root + outer->offset,
+                                         &(struct path){ .up = &up, .key = key }, text);
         }
 }
 
@@ -163,12 +167,8 @@ static void apply_aliases(struct config *c) {
         static const struct {
                 const char *syslog, *ours;
         } levels[] = {
-                { "notice", "info" },
-                { "warning", "warn" },
-                { "err", "error" },
-                { "crit", "error" },
-                { "alert", "error" },
-                { "emerg", "error" },
+                { "notice", "info" }, { "warning", "warn" }, { "err", "error" },
+                { "crit", "error" },  { "alert", "error" },  { "emerg", "error" },
         };
         const char *value = environment_get(c, "SOCKET_PATH");
 
@@ -190,7 +190,10 @@ static void apply_aliases(struct config *c) {
 }
 
 static bool is_ours(struct slice name) {
-        /* Read elsewhere: where programs find each other. And what Kubernetes sets in every pod beside a service of this name. */
+        /*
+         * Read elsewhere: where programs find each other. And what Kubernetes sets in every pod beside a service of
+         * this name.
+         */
         static const char *const exact[] = { "ALLOW_UNKNOWN_KEYS", "CTL", "FILTER", "LIBEXEC", "PORT", NULL };
         static const char *const prefixes[] = { "SERVICE_HOST", "SERVICE_PORT", "PORT_", NULL };
 
@@ -210,7 +213,8 @@ static void warn_unknown(struct config *c, const struct names *names) {
                 struct slice name, value;
                 bool known = false;
 
-                if (strncmp(*e, PREFIX, sizeof(PREFIX) - 1) != 0 || !slice_cut(slice_of(*e), '=', &name, &value) || is_ours(name))
+                if (strncmp(*e, PREFIX, sizeof(PREFIX) - 1) != 0 || !slice_cut(slice_of(*e), '=', &name, &value) ||
+                    is_ours(name))
                         continue;
                 for (size_t i = 0; i < names->n && !known; i++)
                         known = slice_eq(names->at[i], name);
@@ -218,7 +222,7 @@ static void warn_unknown(struct config *c, const struct names *names) {
                         continue;
                 c->origin = ORIGIN_ENVIRONMENT;
                 c->origin_name = arena_dup(&c->arena, name);
-                complain_at(c, true, NULL, 0, 0, (struct slice) { 0 }, problem_nearest(name, names->at, names->n),
+                complain_at(c, true, NULL, 0, 0, (struct slice){ 0 }, problem_nearest(name, names->at, names->n),
                             "no option has this variable; ignored");
         }
 }

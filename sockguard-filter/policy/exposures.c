@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The guards ask the rules about one name each (guard.c). A rule for another name passes them: `GET /containers/web/logs`, or
- * anything behind a deny for exactly the name that they ask about. Here patterns are held against patterns, which finds those
- * too, and says so (chapter 01, 3.15).
+ * The guards ask the rules about one name each (guard.c). A rule for another name passes them: `GET
+ * /containers/web/logs`, or anything behind a deny for exactly the name that they ask about. Here patterns are held
+ * against patterns, which finds those too, and says so (chapter 01, 3.15).
  */
 #include <stdlib.h>
 
@@ -15,7 +15,8 @@ enum danger { READS, WRITES_BY_EXEC, WRITES_BY_PLUGIN_SET, WRITES, TUNNELS, DANG
 static const char *const consequences[DANGER_MAX] = {
         [READS] = "what is read there leaves the engine",
         [WRITES_BY_EXEC] = "nothing judges what is run there while request_body.exec.allowed_commands is empty",
-        [WRITES_BY_PLUGIN_SET] = "nothing judges what is set there while request_body.plugin.allowed_set_env_prefixes is empty",
+        [WRITES_BY_PLUGIN_SET] =
+                "nothing judges what is set there while request_body.plugin.allowed_set_env_prefixes is empty",
         [WRITES] = "nothing judges what is written there",
         [TUNNELS] = "nothing judges what passes through a BuildKit tunnel",
 };
@@ -58,8 +59,8 @@ static const struct family {
 #define WARNINGS_MAX 20u  /* of one scope */
 
 /*
- * A pattern as an automaton: state i is before its i-th byte. `skip` is the state that is reached without a byte, 0 for none;
- * `step` what a byte does: from LITERAL and on to the next state, or stay.
+ * A pattern as an automaton: state i is before its i-th byte. `skip` is the state that is reached without a byte, 0 for
+ * none; `step` what a byte does: from LITERAL and on to the next state, or stay.
  */
 enum wildcard { LITERAL, NO_SLASH, ANYTHING };
 
@@ -73,12 +74,12 @@ static struct state state_at(struct slice p, size_t i) {
         struct slice rest = slice_from(p, i);
 
         if (slice_starts(rest, SLICE("/**")))
-                return (struct state) { .stays = LITERAL, .literal = '/', .skip = i + 3 }; /* then the stars behind it */
+                return (struct state){ .stays = LITERAL, .literal = '/', .skip = i + 3 }; /* then the stars behind it */
         if (slice_starts(rest, SLICE("**")))
-                return (struct state) { .stays = ANYTHING, .skip = i + 2 };
+                return (struct state){ .stays = ANYTHING, .skip = i + 2 };
         if (slice_starts(rest, SLICE("*")))
-                return (struct state) { .stays = NO_SLASH, .skip = i + 1 };
-        return (struct state) { .stays = LITERAL, .literal = rest.at[0] };
+                return (struct state){ .stays = NO_SLASH, .skip = i + 1 };
+        return (struct state){ .stays = LITERAL, .literal = rest.at[0] };
 }
 
 static bool takes(enum wildcard w, char c) {
@@ -92,8 +93,8 @@ static bool beginnings_agree(struct slice a, struct slice b) {
         while (n < a.len && n < b.len && a.at[n] == b.at[n] && a.at[n] != '*')
                 n++;
         /* a star, or the slash before one: from there on they may still meet */
-        return n == a.len || n == b.len || a.at[n] == '*' || b.at[n] == '*' || slice_starts(slice_from(a, n), SLICE("/**")) ||
-               slice_starts(slice_from(b, n), SLICE("/**"));
+        return n == a.len || n == b.len || a.at[n] == '*' || b.at[n] == '*' ||
+               slice_starts(slice_from(a, n), SLICE("/**")) || slice_starts(slice_from(b, n), SLICE("/**"));
 }
 
 /* The same from the end, up to the last stars. */
@@ -131,8 +132,8 @@ static bool patterns_meet(struct slice a, struct slice b) {
                         met = true;
                         break;
                 }
-                s = i < a.len ? state_at(a, i) : (struct state) { .literal = '\0' };
-                t = j < b.len ? state_at(b, j) : (struct state) { .literal = '\0' };
+                s = i < a.len ? state_at(a, i) : (struct state){ .literal = '\0' };
+                t = j < b.len ? state_at(b, j) : (struct state){ .literal = '\0' };
                 if (s.skip)
                         to[n_to++] = s.skip * width + j;
                 if (t.skip)
@@ -190,7 +191,8 @@ static bool has_method(const struct rule *r, enum http_method m) {
 }
 
 /* Is the danger acknowledged, or is there an inspector for it? */
-static bool is_met(const struct opt_root *r, const struct opt_request_body *b, const struct policy_scope *scope, enum danger danger) {
+static bool is_met(const struct opt_root *r, const struct opt_request_body *b, const struct policy_scope *scope,
+                   enum danger danger) {
         switch (danger) {
         case READS:
                 return r->insecure_allow_read_exfiltration;
@@ -205,7 +207,8 @@ static bool is_met(const struct opt_root *r, const struct opt_request_body *b, c
         }
 }
 
-void warn_exposures(struct config *c, struct plist rules, const struct opt_request_body *body, const struct policy_scope *scope) {
+void warn_exposures(struct config *c, struct plist rules, const struct opt_request_body *body,
+                    const struct policy_scope *scope) {
         const struct rule_set *set = builder_at(&c->blob, scope->rules);
         const struct rule *compiled = list_of(c, set->rules, struct rule);
         struct opt_rule *written = list_of(c, rules, struct opt_rule);
@@ -225,9 +228,10 @@ void warn_exposures(struct config *c, struct plist rules, const struct opt_reque
                         if (!compiled[i].allow) {
                                 shut[f] = covers(path, family->pattern);
                         } else if (beginnings_agree(path, slice_of(family->pattern)) &&
-                                   endings_agree(path, slice_of(family->pattern)) && patterns_meet(path, slice_of(family->pattern))) {
-                                warn(c, &written[i].match.path, "lets some of %s %s through: %s", family->name, family->pattern,
-                                     consequences[family->danger]);
+                                   endings_agree(path, slice_of(family->pattern)) &&
+                                   patterns_meet(path, slice_of(family->pattern))) {
+                                warn(c, &written[i].match.path, "lets some of %s %s through: %s", family->name,
+                                     family->pattern, consequences[family->danger]);
                                 warned++;
                                 break;
                         }

@@ -57,8 +57,8 @@ static void spread(uint64_t *set, struct slice text, int barrier) {
 }
 
 /*
- * Positions reach the position behind the literal, where the text has it; false when none does. From the end, so that it can
- * be done in place: a bit that is set here lies behind all that are still to be looked at.
+ * Positions reach the position behind the literal, where the text has it; false when none does. From the end, so that
+ * it can be done in place: a bit that is set here lies behind all that are still to be looked at.
  */
 static bool step_literal(uint64_t *set, struct slice text, struct slice literal) {
         bool any = false;
@@ -161,8 +161,8 @@ bool glob_match_rule(struct slice pattern, struct slice path) {
         }
 
         /*
-         * The path must begin with what stands before the first star, even where the star's own meaning ("/" and two stars:
-         * or nothing) would not ask for it. So the first such group of "/a" + twice that group is not optional.
+         * The path must begin with what stands before the first star, even where the star's own meaning ("/" and two
+         * stars: or nothing) would not ask for it. So the first such group of "/a" + twice that group is not optional.
          */
         prefix = first;
         if (first > 0 && slice_starts(slice_from(pattern, first - 1), SLICE("/**")) &&

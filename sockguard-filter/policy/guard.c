@@ -44,8 +44,8 @@ static const struct {
 };
 
 /*
- * Rules for containers in general are common and let this through, too; it is refused at run time then. A rule of its own is a
- * mistake.
+ * Rules for containers in general are common and let this through, too; it is refused at run time then. A rule of its
+ * own is a mistake.
  */
 static const struct probe restore_probe = { HTTP_POST, "/libpod/containers/" T "/restore" };
 
@@ -103,7 +103,8 @@ static void probe(struct exposure *e, const struct probe *p, const char *suffix)
         struct rule_verdict v;
 
         policy_decide(config_policy(e->c), e->scope, p->method, slice_of(names[p->method]), slice_of(p->path), &v);
-        if (!v.allow || (suffix && !slice_ends(unicode_trim(text_of(e->c, *path_of_rule(e, v.rule))), slice_of(suffix))))
+        if (!v.allow ||
+            (suffix && !slice_ends(unicode_trim(text_of(e->c, *path_of_rule(e, v.rule))), slice_of(suffix))))
                 return;
         if (e->n++ == 0)
                 e->first_rule = v.rule;
@@ -185,7 +186,8 @@ bool check_guards(struct config *c) {
                         return false;
                 if (!r->insecure_allow_read_exfiltration && !guard_reads(c, scope))
                         return false;
-                if (!r->insecure_accept_opaque_buildkit_tunnels && !(s->flags & POLICY_SCOPE_BUILDKIT) && !guard_tunnels(c, scope))
+                if (!r->insecure_accept_opaque_buildkit_tunnels && !(s->flags & POLICY_SCOPE_BUILDKIT) &&
+                    !guard_tunnels(c, scope))
                         return false;
         }
         return true;

@@ -21,8 +21,8 @@ uint64_t policy_layout(void) {
 
         /* Name, kind, place and size of each option: reordering, renaming or retyping one changes the fingerprint. */
 #define FIELD(block, kind, key) \
-        h = mix(h, (uint64_t) offsetof(struct opt_##block, key) << 32 | sizeof(((struct opt_##block *) NULL)->key) << 8 | \
-                           (unsigned char) #kind[0]); \
+        h = mix(h, (uint64_t) offsetof(struct opt_##block, key) << 32 | \
+                           sizeof(((struct opt_##block *) NULL)->key) << 8 | (unsigned char) #kind[0]); \
         h = mix(h, (uint64_t) (unsigned char) #key[0] << 16 | (uint64_t) (unsigned char) #key[sizeof(#key) - 2] << 8 | \
                            sizeof(#key));
 #define OPT_BLOCK(block) h = mix(h, sizeof(struct opt_##block));
@@ -33,7 +33,8 @@ uint64_t policy_layout(void) {
 #define OPT_END(block)
 #include "policy/options.def"
         h = mix(h, sizeof(struct policy_header) << 16 | sizeof(struct policy_compiled));
-        h = mix(h, sizeof(struct policy_scope) << 32 | sizeof(struct policy_listener) << 16 | sizeof(struct policy_endpoint));
+        h = mix(h, sizeof(struct policy_scope) << 32 | sizeof(struct policy_listener) << 16 |
+                           sizeof(struct policy_endpoint));
         h = mix(h, sizeof(struct rule_set) << 32 | sizeof(struct rule) << 16 | sizeof(struct rule_bucket));
         return h;
 }
@@ -88,9 +89,13 @@ int policy_image_view(const void *at, size_t size, struct policy *ret, struct er
         if (h->size != size)
                 return error_set(e, -EBADMSG, "the policy image is truncated (%zu bytes of %llu); " REMEDY, size,
                                  (unsigned long long) h->size);
-        if (h->checksum != policy_checksum((const unsigned char *) at + POLICY_CHECKSUM_FROM, size - POLICY_CHECKSUM_FROM))
+        if (h->checksum !=
+            policy_checksum((const unsigned char *) at + POLICY_CHECKSUM_FROM, size - POLICY_CHECKSUM_FROM))
                 return error_set(e, -EBADMSG, "the policy image is damaged (its checksum does not match); " REMEDY);
-        /* From here on the image is what our compiler wrote, or somebody's who can compute a sum: stay within it anyway. */
+        /*
+         * From here on the image is what our compiler wrote, or somebody's who can compute a sum: stay within it
+         * anyway.
+         */
         if (check_region(size, h->root, 1, sizeof(struct opt_root)) < 0 ||
             check_region(size, h->compiled, 1, sizeof(struct policy_compiled)) < 0)
                 return error_set(e, -EBADMSG, "the policy image points outside itself; " REMEDY);
@@ -98,7 +103,7 @@ int policy_image_view(const void *at, size_t size, struct policy *ret, struct er
         if (c->scopes.n == 0 || check_region(size, c->scopes.off, c->scopes.n, sizeof(struct policy_scope)) < 0 ||
             c->default_scope >= c->scopes.n)
                 return error_set(e, -EBADMSG, "the policy image has no scopes; " REMEDY);
-        *ret = (struct policy) {
+        *ret = (struct policy){
                 .base = at,
                 .size = size,
                 .header = h,
@@ -120,8 +125,8 @@ int policy_image_map(int fd, struct policy *ret, struct error *e) {
         if (st.st_size > (off_t) POLICY_IMAGE_MAX)
                 return error_set(e, -EBADMSG, "the policy image is larger than %u bytes", POLICY_IMAGE_MAX);
         /*
-         * Populated, so that a decision waits for no disk. Images are renamed into place and never changed: whoever cuts one short
-         * all the same ends the processes that have it mapped, and the connection with them.
+         * Populated, so that a decision waits for no disk. Images are renamed into place and never changed: whoever
+         * cuts one short all the same ends the processes that have it mapped, and the connection with them.
          */
         at = mmap(NULL, (size_t) st.st_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
         if (at == MAP_FAILED)
@@ -135,7 +140,7 @@ int policy_image_map(int fd, struct policy *ret, struct error *e) {
 void policy_image_unmap(struct policy *p) {
         if (p->base)
                 munmap((void *) (uintptr_t) p->base, p->size);
-        *p = (struct policy) { 0 };
+        *p = (struct policy){ 0 };
 }
 
 bool policy_strs_have(const struct policy *p, struct plist list, struct slice s) {

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #define NEAREST_LENGTH_MAX 128u /* longer texts are no typos of keys */
-#define BEGINNING_MIN 4u         /* shorter ones begin too many keys */
+#define BEGINNING_MIN 4u        /* shorter ones begin too many keys */
 
 void problems_add(struct problems *list, const struct problem *p) {
         if (p->warning)

@@ -23,7 +23,7 @@ struct problem {
 };
 
 struct problems {
-        struct arena *arena;   /* the list and its texts live here */
+        struct arena *arena; /* the list and its texts live here */
         struct problem *at;
         size_t n, room;
         size_t n_errors, n_warnings; /* dropped ones included */
@@ -32,7 +32,7 @@ struct problems {
 /* Appends a copy of `p` (its slices are not copied). */
 void problems_add(struct problems *list, const struct problem *p);
 
-/* One line: `file:line:column: path: "value": expected (did you mean "nearest"?)`, absent parts left out. No newline. */
+/* One line, absent parts left out, no newline: `file:line:column: path: "value": expected (did you mean "nearest"?)` */
 void problem_format(const struct problem *p, struct strbuf *out);
 
 /* An array of objects {severity, file, line, column, key, value, expected, nearest}; absent members are left out. */

@@ -11,7 +11,7 @@ struct reader {
         struct slice rest;
         int depth;
         bool no_class_ends; /* no ":]" is left in `rest` */
-        uint64_t repeats;   /* how often the last atom's innermost part may be repeated in all: the product of its counts */
+        uint64_t repeats;   /* how often the innermost part of the last atom is repeated: the product of its counts */
 };
 
 static bool more(const struct reader *r) {
@@ -39,8 +39,9 @@ static bool is_hex(char c) {
 
 /* \p and \P have been read: one letter, or a name in braces. */
 static const char *unicode_class(struct reader *r) {
-        static const char categories[] = " C Cc Cf Co Cs L Ll Lm Lo Lt Lu M Mc Me Mn N Nd Nl No P Pc Pd Pe Pf Pi Po Ps S Sc Sk Sm So "
-                                         "Z Zl Zp Zs Any ";
+        static const char categories[] =
+                " C Cc Cf Co Cs L Ll Lm Lo Lt Lu M Mc Me Mn N Nd Nl No P Pc Pd Pe Pf Pi Po Ps S Sc Sk Sm So "
+                "Z Zl Zp Zs Any ";
         /* Scripts are names of letters; which exist depends on the Unicode version of whoever evaluates the pattern. */
         struct slice name;
         char quoted[64];
@@ -66,7 +67,10 @@ static const char *unicode_class(struct reader *r) {
         return NULL;
 }
 
-/* A backslash has been read. `in_class`: between brackets. *ret_value: the character it stands for, UINT32_MAX for a set. */
+/*
+ * A backslash has been read. `in_class`: between brackets. *ret_value: the character it stands for, UINT32_MAX for a
+ * set.
+ */
 static const char *escape(struct reader *r, bool in_class, uint32_t *ret_value) {
         char c = peek(r);
         size_t n = 0;
@@ -76,27 +80,50 @@ static const char *escape(struct reader *r, bool in_class, uint32_t *ret_value) 
                 return "a backslash stands at the end";
         r->rest = slice_from(r->rest, 1);
         switch (c) {
-        case 'd': case 'D': case 's': case 'S': case 'w': case 'W':
+        case 'd':
+        case 'D':
+        case 's':
+        case 'S':
+        case 'w':
+        case 'W':
                 return NULL;
-        case 'p': case 'P':
+        case 'p':
+        case 'P':
                 return unicode_class(r);
-        case 'A': case 'z': case 'b': case 'B':
+        case 'A':
+        case 'z':
+        case 'b':
+        case 'B':
                 return in_class ? "this escape cannot stand between brackets" : NULL;
-        case 'a': *ret_value = 7; return NULL;
-        case 'f': *ret_value = 12; return NULL;
-        case 'n': *ret_value = 10; return NULL;
-        case 'r': *ret_value = 13; return NULL;
-        case 't': *ret_value = 9; return NULL;
-        case 'v': *ret_value = 11; return NULL;
+        case 'a':
+                *ret_value = 7;
+                return NULL;
+        case 'f':
+                *ret_value = 12;
+                return NULL;
+        case 'n':
+                *ret_value = 10;
+                return NULL;
+        case 'r':
+                *ret_value = 13;
+                return NULL;
+        case 't':
+                *ret_value = 9;
+                return NULL;
+        case 'v':
+                *ret_value = 11;
+                return NULL;
         case 'x':
                 *ret_value = 0;
                 if (take(r, "{")) {
                         for (; is_hex(peek(r)) && n < 7; n++, r->rest = slice_from(r->rest, 1))
-                                *ret_value = *ret_value * 16 + (uint32_t) (peek(r) <= '9' ? peek(r) - '0' : (peek(r) | 32) - 'a' + 10);
+                                *ret_value = *ret_value * 16 +
+                                             (uint32_t) (peek(r) <= '9' ? peek(r) - '0' : (peek(r) | 32) - 'a' + 10);
                         return n && *ret_value <= 0x10ffff && take(r, "}") ? NULL : "a bad hexadecimal escape";
                 }
                 for (; n < 2 && is_hex(peek(r)); n++, r->rest = slice_from(r->rest, 1))
-                        *ret_value = *ret_value * 16 + (uint32_t) (peek(r) <= '9' ? peek(r) - '0' : (peek(r) | 32) - 'a' + 10);
+                        *ret_value = *ret_value * 16 +
+                                     (uint32_t) (peek(r) <= '9' ? peek(r) - '0' : (peek(r) | 32) - 'a' + 10);
                 return n == 2 ? NULL : "a bad hexadecimal escape";
         default:
                 break;
@@ -128,7 +155,7 @@ static const char *literal(struct reader *r, uint32_t *ret_value) {
 
 static const char *posix_class(struct reader *r, bool *ret_taken) {
         static const char *const names[] = { "alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph",
-                                             "lower", "print", "punct", "space", "upper", "word", "xdigit" };
+                                             "lower", "print", "punct", "space", "upper", "word",  "xdigit" };
         struct slice inner = slice_from(r->rest, 2), name;
         const char *end = r->no_class_ends ? NULL : memmem(inner.at, inner.len, ":]", 2);
 

@@ -29,7 +29,8 @@ static bool method_matches(const struct search *s, const struct rule *rule) {
 }
 
 /* Improves s->best by the rules of the bucket (prefix, last, literal), if there is one. */
-static void search_bucket(struct search *s, uint64_t hash, struct slice prefix, const struct slice *last, bool literal) {
+static void search_bucket(struct search *s, uint64_t hash, struct slice prefix, const struct slice *last,
+                          bool literal) {
         uint32_t mask = s->n_buckets - 1, at = (uint32_t) hash & mask;
 
         for (uint32_t probes = 0; probes < s->n_buckets; probes++, at = (at + 1) & mask) {
@@ -38,7 +39,8 @@ static void search_bucket(struct search *s, uint64_t hash, struct slice prefix, 
 
                 if (b->rules.n == 0)
                         return;
-                if (b->literal != literal || b->has_last != (last != NULL) || !slice_eq(policy_str(s->p, b->prefix), prefix) ||
+                if (b->literal != literal || b->has_last != (last != NULL) ||
+                    !slice_eq(policy_str(s->p, b->prefix), prefix) ||
                     (last && !slice_eq(policy_str(s->p, b->last), *last)))
                         continue;
                 index = policy_list(s->p, b->rules, uint32_t);
@@ -46,7 +48,8 @@ static void search_bucket(struct search *s, uint64_t hash, struct slice prefix, 
                         const struct rule *rule = s->rules + index[i];
 
                         /* index[i] < best <= n_rules, so the rule is inside the image */
-                        if (method_matches(s, rule) && (rule->literal || glob_match_rule(policy_str(s->p, rule->path), s->path))) {
+                        if (method_matches(s, rule) &&
+                            (rule->literal || glob_match_rule(policy_str(s->p, rule->path), s->path))) {
                                 s->best = index[i];
                                 return;
                         }
@@ -55,8 +58,8 @@ static void search_bucket(struct search *s, uint64_t hash, struct slice prefix, 
         }
 }
 
-void policy_decide(const struct policy *p, uint32_t scope, enum http_method method, struct slice method_text, struct slice path,
-                   struct rule_verdict *ret) {
+void policy_decide(const struct policy *p, uint32_t scope, enum http_method method, struct slice method_text,
+                   struct slice path, struct rule_verdict *ret) {
         const struct rule_set *set = policy_at(p, policy_scope(p, scope)->rules, 1, sizeof(*set));
         struct search s = {
                 .p = p,
@@ -89,12 +92,12 @@ void policy_decide(const struct policy *p, uint32_t scope, enum http_method meth
         }
 
         if (s.best == s.n_rules) {
-                *ret = (struct rule_verdict) {
-                        .rule = -1, .code = REASON_no_matching_allow_rule, .reason = SLICE(REASON_TEXT_NO_MATCH)
-                };
+                *ret = (struct rule_verdict){ .rule = -1,
+                                              .code = REASON_no_matching_allow_rule,
+                                              .reason = SLICE(REASON_TEXT_NO_MATCH) };
                 return;
         }
-        *ret = (struct rule_verdict) {
+        *ret = (struct rule_verdict){
                 .allow = s.rules[s.best].allow,
                 .rule = (int) s.best,
                 .code = REASON_matched_deny_rule,

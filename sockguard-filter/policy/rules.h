@@ -6,9 +6,9 @@
 
 struct rule_verdict {
         bool allow;
-        int rule;                /* 0-based index, -1: none matched */
+        int rule; /* 0-based index, -1: none matched */
         enum reason_code code;
-        struct slice reason;     /* the rule's text, a view of the image; "no matching allow rule" when none matched */
+        struct slice reason; /* the rule's text, a view of the image; "no matching allow rule" when none matched */
 };
 
 /*
@@ -16,38 +16,40 @@ struct rule_verdict {
  * segments, not on the number of rules. `method_text` counts when `method` is HTTP_METHOD_OTHER; both are compared
  * after ASCII upper-casing. `path` is the normalised path and may hold any byte.
  */
-void policy_decide(const struct policy *p, uint32_t scope, enum http_method method, struct slice method_text, struct slice path,
-                   struct rule_verdict *ret);
+void policy_decide(const struct policy *p, uint32_t scope, enum http_method method, struct slice method_text,
+                   struct slice path, struct rule_verdict *ret);
 
 /* ---- the compiled form, written by policy/compile_rules.c ---- */
 
 struct rule {
-        struct pstr path;          /* the pattern as written */
+        struct pstr path; /* the pattern as written */
         struct pstr reason;
-        struct plist other;        /* of struct pstr: method names without a number, upper case */
-        uint32_t methods;          /* bit 1 << enum http_method */
+        struct plist other; /* of struct pstr: method names without a number, upper case */
+        uint32_t methods;   /* bit 1 << enum http_method */
         bool any_method;
         bool allow;
-        bool literal;              /* no star: equality is the whole match */
+        bool literal; /* no star: equality is the whole match */
 };
 
 /*
- * A pattern that can match a path at all agrees with it in two places: in the whole literal segments before the first star
- * (`prefix`), and, when its last segment has no star, in that segment (`last`). Rules that share both stand in one bucket
- * of a hash table; a path asks for each of its own prefixes, once with its last segment and once without. A pattern without
- * a star has the whole path as its prefix and no `last`.
+ * A pattern that can match a path at all agrees with it in two places: in the whole literal segments before the first
+ * star
+ * (`prefix`), and, when its last segment has no star, in that segment (`last`). Rules that share both stand in one
+ * bucket of a hash table; a path asks for each of its own prefixes, once with its last segment and once without. A
+ * pattern without a star has the whole path as its prefix and no `last`.
  */
 struct rule_bucket {
         struct pstr prefix, last;
         bool has_last;
-        bool literal;              /* holds only rules without a star: looked up once, with the whole path */
-        struct plist rules;        /* of uint32_t: indexes, ascending */
+        bool literal;       /* holds only rules without a star: looked up once, with the whole path */
+        struct plist rules; /* of uint32_t: indexes, ascending */
 };
 
 struct rule_set {
-        struct plist rules;        /* of struct rule, in the order of the configuration */
-        struct plist buckets;      /* of struct rule_bucket; a power of two, open addressing, prefix.off 0 and rules.n 0: free */
-        uint32_t longest_prefix;   /* bytes: no bucket has a longer one */
+        struct plist rules; /* of struct rule, in the order of the configuration */
+        struct plist
+                buckets; /* of struct rule_bucket; a power of two, open addressing, prefix.off 0 and rules.n 0: free */
+        uint32_t longest_prefix; /* bytes: no bucket has a longer one */
 };
 
 /* Continues a hash (start with RULE_HASH_START) over more bytes. */

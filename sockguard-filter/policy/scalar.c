@@ -184,7 +184,9 @@ struct scalar scalar_resolve(struct slice text) {
                 return s;
         if (one_of(text, words_nan) || one_of(text, words_inf) || one_of(text, words_minus_inf)) {
                 s.type = SCALAR_FLOAT;
-                s.real = one_of(text, words_nan) ? (double) NAN : text.at[0] == '-' ? (double) -INFINITY : (double) INFINITY;
+                s.real = one_of(text, words_nan) ? (double) NAN
+                         : text.at[0] == '-'     ? (double) -INFINITY
+                                                 : (double) INFINITY;
                 return s;
         }
         if (looks_like_date(text)) {
@@ -438,14 +440,9 @@ int duration_parse(struct slice text, int64_t *ret_ns) {
                 const char *name;
                 uint64_t ns;
         } units[] = {
-                { "ns", 1 },
-                { "us", 1000 },
-                { "\xc2\xb5s", 1000 }, /* U+00B5 */
-                { "\xce\xbcs", 1000 }, /* U+03BC */
-                { "ms", 1000000 },
-                { "s", 1000000000ull },
-                { "m", 60000000000ull },
-                { "h", 3600000000000ull },
+                { "ns", 1 },           { "us", 1000 },         { "\xc2\xb5s", 1000 }, /* U+00B5 */
+                { "\xce\xbcs", 1000 },                                                /* U+03BC */
+                { "ms", 1000000 },     { "s", 1000000000ull }, { "m", 60000000000ull }, { "h", 3600000000000ull },
         };
         const uint64_t limit = (uint64_t) 1 << 63;
         bool negative = false;

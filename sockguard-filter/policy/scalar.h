@@ -9,8 +9,8 @@
 enum scalar_type {
         SCALAR_NULL,
         SCALAR_BOOL,
-        SCALAR_INT,   /* fits int64 */
-        SCALAR_UINT,  /* fits only uint64 */
+        SCALAR_INT,  /* fits int64 */
+        SCALAR_UINT, /* fits only uint64 */
         SCALAR_FLOAT,
         SCALAR_DATE,
         SCALAR_STR,
@@ -28,7 +28,10 @@ struct scalar {
 /* What an unquoted text means. */
 struct scalar scalar_resolve(struct slice text);
 
-/* What a tag forces it to mean; `tag` is the long form. 0, or -EINVAL when the text is no such value. Unknown tags: as without. */
+/*
+ * What a tag forces it to mean; `tag` is the long form. 0, or -EINVAL when the text is no such value. Unknown tags: as
+ * without.
+ */
 int scalar_tagged(struct slice tag, struct slice text, bool plain, struct arena *a, struct scalar *ret);
 
 /* Where a text is wanted: 0 or -EINVAL (a date). */

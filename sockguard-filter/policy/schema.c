@@ -9,7 +9,9 @@
 #include "policy/describe.h"
 
 #define BLOCKS_MAX 128u
-#define LABEL_TEXT "^[^\\u0000-\\u001f\\u007f]*[^\\u0000-\\u001f\\u007f\\\\s][^\\u0000-\\u001f\\u007f]*$" /* not blank, no control character */
+#define LABEL_TEXT \
+        "^[^\\u0000-\\u001f\\u007f]*[^\\u0000-\\u001f\\u007f\\\\s][^\\u0000-\\u001f\\u007f]*$" /* not blank, no \
+                                                                                                  control character */
 
 /* A definition a block; blocks below a list have a second one, in which defaults are zero values and thus not told. */
 struct definition {
@@ -39,7 +41,7 @@ static void reference(struct schema *s, const struct opt_block *block, bool in_l
                 if (s->all[i].block == block && s->all[i].in_list == in_list)
                         break;
         if (i == s->n && s->n < BLOCKS_MAX)
-                s->all[s->n++] = (struct definition) { block, in_list };
+                s->all[s->n++] = (struct definition){ block, in_list };
         strbuf_addf(s->out, "\"$ref\":\"#/$defs/%s%s\"", block->name, in_list ? "_entry" : "");
 }
 
@@ -88,7 +90,9 @@ static void scalar_type(struct schema *s, const struct opt_block *block, const s
 }
 
 static void list_type(struct schema *s, bool required) {
-        strbuf_addf(s->out, "%s", required ? "\"type\":\"array\",\"minItems\":1,\"items\":" : "\"type\":[\"array\",\"null\"],\"items\":");
+        strbuf_addf(s->out, "%s",
+                    required ? "\"type\":\"array\",\"minItems\":1,\"items\":"
+                             : "\"type\":[\"array\",\"null\"],\"items\":");
 }
 
 static void list_of_texts(struct schema *s, const struct opt_block *block, const struct opt_row *row) {
@@ -133,16 +137,20 @@ static void property(struct schema *s, const struct opt_block *block, const stru
                                     "\"items\":{\"type\":\"string\",\"pattern\":\"\\\\S\"}}");
                 break;
         case OPT_K_U32S:
-                strbuf_adds(s->out, "\"type\":[\"array\",\"null\"],\"items\":{\"type\":\"integer\",\"minimum\":0,\"maximum\":4294967295}");
+                strbuf_adds(s->out, "\"type\":[\"array\",\"null\"],\"items\":{\"type\":\"integer\",\"minimum\":0,"
+                                    "\"maximum\":4294967295}");
                 break;
         case OPT_K_I32S:
-                strbuf_adds(s->out, "\"type\":[\"array\",\"null\"],\"items\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":2147483647}");
+                strbuf_adds(s->out, "\"type\":[\"array\",\"null\"],\"items\":{\"type\":\"integer\",\"minimum\":1,"
+                                    "\"maximum\":2147483647}");
                 break;
         case OPT_K_MAP:
                 /* labels, the only one there is */
-                strbuf_adds(s->out, "\"type\":\"object\",\"minProperties\":1,\"maxProperties\":32,"
-                                    "\"propertyNames\":{\"maxLength\":128,\"pattern\":\"" LABEL_TEXT "\"},"
-                                    "\"additionalProperties\":{\"type\":\"string\",\"maxLength\":4096,\"pattern\":\"" LABEL_TEXT "\"}");
+                strbuf_adds(s->out,
+                            "\"type\":\"object\",\"minProperties\":1,\"maxProperties\":32,"
+                            "\"propertyNames\":{\"maxLength\":128,\"pattern\":\"" LABEL_TEXT "\"},"
+                            "\"additionalProperties\":{\"type\":\"string\",\"maxLength\":4096,\"pattern\":\"" LABEL_TEXT
+                            "\"}");
                 break;
         case OPT_K_SUB:
         case OPT_K_OPT:
@@ -212,7 +220,8 @@ static void definition(struct schema *s, const struct opt_block *block, bool in_
         if (!first)
                 strbuf_addc(s->out, ']');
         if (block == &opt_block_root)
-                strbuf_adds(s->out, ",\"patternProperties\":{\"^x-\":{\"description\":\"a place for anchors; not read\"}}");
+                strbuf_adds(s->out,
+                            ",\"patternProperties\":{\"^x-\":{\"description\":\"a place for anchors; not read\"}}");
         strbuf_adds(s->out, ",\"additionalProperties\":false");
         block_shapes(s, block, in_list);
 }
@@ -221,14 +230,17 @@ void describe_schema(struct strbuf *out) {
         struct schema s = { .out = out };
 
         strbuf_adds(out, "{\"$schema\":\"https://json-schema.org/draft/2020-12/schema\",\"title\":\"sockguard.yaml\","
-                         "\"description\":\"Configuration of Sockguard, a filter for the Docker socket\",\n\"type\":[\"object\",\"null\"],");
+                         "\"description\":\"Configuration of Sockguard, a filter for the Docker "
+                         "socket\",\n\"type\":[\"object\",\"null\"],");
         definition(&s, &opt_block_root, false);
         strbuf_adds(out, ",\n\"$defs\":{");
         for (size_t i = 0; i < s.n; i++) { /* grows while it is written */
-                strbuf_addf(out, "%s\n\"%s%s\":{", i ? "," : "", s.all[i].block->name, s.all[i].in_list ? "_entry" : "");
+                strbuf_addf(out, "%s\n\"%s%s\":{", i ? "," : "", s.all[i].block->name,
+                            s.all[i].in_list ? "_entry" : "");
                 definition(&s, s.all[i].block, s.all[i].in_list);
                 strbuf_addc(out, '}');
         }
-        strbuf_adds(out, ",\n\"something\":{\"anyOf\":[{\"const\":true},{\"type\":\"array\",\"minItems\":1},{\"type\":\"object\","
+        strbuf_adds(out, ",\n\"something\":{\"anyOf\":[{\"const\":true},{\"type\":\"array\",\"minItems\":1},{\"type\":"
+                         "\"object\","
                          "\"not\":{\"additionalProperties\":{\"not\":{\"$ref\":\"#/$defs/something\"}}}}]}}}\n");
 }

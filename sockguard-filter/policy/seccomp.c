@@ -16,38 +16,129 @@
 
 static const char *const allowed[] = {
         /* the two streams */
-        "read", "readv", "write", "writev", "pread64", "pwrite64", "recvfrom", "recvmsg", "sendto", "sendmsg", "splice", "tee",
-        "sendfile", "shutdown", "close", "poll", "ppoll", "pipe2", "fcntl", "lseek",
+        "read",
+        "readv",
+        "write",
+        "writev",
+        "pread64",
+        "pwrite64",
+        "recvfrom",
+        "recvmsg",
+        "sendto",
+        "sendmsg",
+        "splice",
+        "tee",
+        "sendfile",
+        "shutdown",
+        "close",
+        "poll",
+        "ppoll",
+        "pipe2",
+        "fcntl",
+        "lseek",
         /* the daemon and the companion */
-        "socket", "connect", "getsockopt", "setsockopt", "getpeername", "getsockname", "accept4",
+        "socket",
+        "connect",
+        "getsockopt",
+        "setsockopt",
+        "getpeername",
+        "getsockname",
+        "accept4",
         /* a new policy, a spooled body, shared state */
-        "openat", "fstat", "newfstatat", "stat", "lstat", "munmap", "mremap", "madvise", "memfd_create",
-        "ftruncate", "dup", "dup2", "dup3", "flock",
+        "openat",
+        "fstat",
+        "newfstatat",
+        "stat",
+        "lstat",
+        "munmap",
+        "mremap",
+        "madvise",
+        "memfd_create",
+        "ftruncate",
+        "dup",
+        "dup2",
+        "dup3",
+        "flock",
         /* where a bind source leads (inspect/beneath.c) */
-        "openat2", "readlink", "readlinkat",
+        "openat2",
+        "readlink",
+        "readlinkat",
         /* memory, time, signals, the end */
-        "brk", "futex", "alarm", "setitimer", "clock_gettime", "clock_nanosleep", "gettimeofday", "nanosleep", "getrandom", "getpid", "getppid",
-        "gettid", "getuid", "geteuid", "getgid", "getegid", "rt_sigreturn", "rt_sigaction", "rt_sigprocmask", "restart_syscall", "sched_yield", "tgkill",
-        "exit", "exit_group",
+        "brk",
+        "futex",
+        "alarm",
+        "setitimer",
+        "clock_gettime",
+        "clock_nanosleep",
+        "gettimeofday",
+        "nanosleep",
+        "getrandom",
+        "getpid",
+        "getppid",
+        "gettid",
+        "getuid",
+        "geteuid",
+        "getgid",
+        "getegid",
+        "rt_sigreturn",
+        "rt_sigaction",
+        "rt_sigprocmask",
+        "restart_syscall",
+        "sched_yield",
+        "tgkill",
+        "exit",
+        "exit_group",
 };
 
 /*
- * What starting sockguard-unpack takes, and what that program and its loader do before it closes its own sandbox. Only in
- * policies with a rule that lets an upload in: all other filters cannot start a program.
+ * What starting sockguard-unpack takes, and what that program and its loader do before it closes its own sandbox. Only
+ * in policies with a rule that lets an upload in: all other filters cannot start a program.
  */
 static const char *const unpacking[] = {
-        "vfork", "clone", "clone3", "execve", "wait4", "waitid", "kill", "arch_prctl", "set_tid_address", "set_robust_list", "rseq",
-        "prlimit64", "setrlimit", "getrlimit", "access", "faccessat", "faccessat2", "readlink", "readlinkat", "uname", "seccomp", "prctl",
-        "mmap", "mprotect",
+        "vfork",
+        "clone",
+        "clone3",
+        "execve",
+        "wait4",
+        "waitid",
+        "kill",
+        "arch_prctl",
+        "set_tid_address",
+        "set_robust_list",
+        "rseq",
+        "prlimit64",
+        "setrlimit",
+        "getrlimit",
+        "access",
+        "faccessat",
+        "faccessat2",
+        "readlink",
+        "readlinkat",
+        "uname",
+        "seccomp",
+        "prctl",
+        "mmap",
+        "mprotect",
 #ifdef SOCKGUARD_SANITIZED
-        "open", "sigaltstack", "sched_getaffinity", "sysinfo", "personality",
+        "open",
+        "sigaltstack",
+        "sched_getaffinity",
+        "sysinfo",
+        "personality",
 #endif
 };
 
 /* Where uploads go that sockguard-unpack looks into (inspect/: INSPECT_ARCHIVE). */
 static const char *const uploads[] = {
-        "/build", "/libpod/build", "/images/load", "/libpod/images/load", "/images/create", "/libpod/images/import", "/plugins/create",
-        "/containers/x/archive", "/libpod/containers/x/archive",
+        "/build",
+        "/libpod/build",
+        "/images/load",
+        "/libpod/images/load",
+        "/images/create",
+        "/libpod/images/import",
+        "/plugins/create",
+        "/containers/x/archive",
+        "/libpod/containers/x/archive",
 };
 
 static bool lets_uploads_in(struct config *c, struct plist rules) {
@@ -80,8 +171,9 @@ static const struct {
         unsigned n;
         uint64_t mask, want;
 } narrowed[] = {
-        { "prctl", 0, UINT64_MAX, PR_SET_PDEATHSIG }, /* a pool's member that has got its connection outlives the pool */
-        { "mmap", 2, PROT_EXEC, 0 },                  /* no code comes into being */
+        { "prctl", 0, UINT64_MAX,
+          PR_SET_PDEATHSIG },        /* a pool's member that has got its connection outlives the pool */
+        { "mmap", 2, PROT_EXEC, 0 }, /* no code comes into being */
         { "mprotect", 2, PROT_EXEC, 0 },
 };
 
@@ -104,14 +196,16 @@ static int build(scmp_filter_ctx ctx, bool unpack, int fd) {
                 int number = seccomp_syscall_resolve_name(narrowed[i].name);
 
                 if (number >= 0)
-                        r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, number, 1,
-                                             SCMP_CMP(narrowed[i].n, SCMP_CMP_MASKED_EQ, narrowed[i].mask, narrowed[i].want));
+                        r = seccomp_rule_add(
+                                ctx, SCMP_ACT_ALLOW, number, 1,
+                                SCMP_CMP(narrowed[i].n, SCMP_CMP_MASKED_EQ, narrowed[i].mask, narrowed[i].want));
         }
 
         if (r == 0)
                 r = allow(ctx, allowed, sizeof(allowed) / sizeof(allowed[0]));
         if (r == 0)
-                r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a binary tree: the cost does not grow with the list */
+                r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE,
+                                     2); /* a binary tree: the cost does not grow with the list */
         return r == 0 ? seccomp_export_bpf(ctx, fd) : r;
 }
 
@@ -130,8 +224,12 @@ void seccomp_compile(struct config *c, struct policy_header *header) {
                         header->seccomp.n = 0;
         }
         if (header->seccomp.n == 0)
-                problems_add(&c->problems, &(struct problem) {
-                        .warning = true, .expected = SLICE("no system call filter could be compiled; filters will run without one") });
+                problems_add(
+                        &c->problems,
+                        &(struct problem){
+                                .warning = true,
+                                .expected = SLICE(
+                                        "no system call filter could be compiled; filters will run without one") });
         if (ctx)
                 seccomp_release(ctx);
         if (fd >= 0)

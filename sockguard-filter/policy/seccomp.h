@@ -5,8 +5,8 @@
 #include "policy/config.h"
 
 /*
- * Compiles the filter's system call list to BPF and puts it into the image (header->seccomp). Without it (an architecture
- * that libseccomp does not know) the image has none, and a warning says so.
+ * Compiles the filter's system call list to BPF and puts it into the image (header->seccomp). Without it (an
+ * architecture that libseccomp does not know) the image has none, and a warning says so.
  */
 void seccomp_compile(struct config *c, struct policy_header *header);
 

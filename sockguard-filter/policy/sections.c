@@ -118,7 +118,7 @@ static bool is_on(struct config *c, const char *variable, bool default_) {
         }
         c->origin = ORIGIN_ENVIRONMENT;
         c->origin_name = slice_of(variable);
-        complain_at(c, true, NULL, 0, 0, slice_of(value), (struct slice) { 0 },
+        complain_at(c, true, NULL, 0, 0, slice_of(value), (struct slice){ 0 },
                     "is neither on (1, true, yes) nor off (0, false, no); taken as off");
         return false;
 }
@@ -152,19 +152,19 @@ void sections_apply(struct config *c) {
         c->compat_variable = slice_of(first);
         c->origin = ORIGIN_ENVIRONMENT;
         c->origin_name = c->compat_variable;
-        complain_at(c, true, &(struct path) { .key = "rules" }, 0, 0, (struct slice) { 0 }, (struct slice) { 0 },
+        complain_at(c, true, &(struct path){ .key = "rules" }, 0, 0, (struct slice){ 0 }, (struct slice){ 0 },
                     "is set, so the rules come from the Tecnativa-style variables of the environment");
 
         post = is_on(c, "POST", false);
         for (size_t i = 0; i < N_SECTIONS; i++) {
                 /* EXEC stands twice in a row and is asked, and warned about, once */
                 bool again = i && sections[i].variable == sections[i - 1].variable;
-                bool on = again ? n && strcmp(rules[n - 1].path, sections[i - 1].path) == 0 :
-                                  is_on(c, sections[i].variable, sections[i].on);
+                bool on = again ? n && strcmp(rules[n - 1].path, sections[i - 1].path) == 0
+                                : is_on(c, sections[i].variable, sections[i].on);
 
                 if (!on)
                         continue;
-                rules[n++] = (struct text_rule) { post ? "*" : "GET,HEAD", sections[i].path, true, "" };
+                rules[n++] = (struct text_rule){ post ? "*" : "GET,HEAD", sections[i].path, true, "" };
                 tunnels |= strcmp(sections[i].variable, "GRPC") == 0 || strcmp(sections[i].variable, "SESSION") == 0;
         }
         for (size_t i = 0; i < N_OPERATIONS; i++) {
@@ -173,7 +173,7 @@ void sections_apply(struct config *c) {
                 for (size_t k = 0; k < 3 && operations[i].variables[k]; k++)
                         on |= is_on(c, operations[i].variables[k], false);
                 if (on)
-                        rules[n++] = (struct text_rule) { operations[i].method, operations[i].path, true, "" };
+                        rules[n++] = (struct text_rule){ operations[i].method, operations[i].path, true, "" };
         }
         rules[n++] = default_rules[N_DEFAULT_RULES - 1];
 
@@ -183,7 +183,8 @@ void sections_apply(struct config *c) {
         if (tunnels && !c->root->insecure_accept_opaque_buildkit_tunnels) {
                 c->root->insecure_accept_opaque_buildkit_tunnels = true;
                 c->origin_name = environment_has(c, "GRPC") ? SLICE("GRPC") : SLICE("SESSION");
-                complain_at(c, true, &(struct path) { .key = "insecure_accept_opaque_buildkit_tunnels" }, 0, 0, (struct slice) { 0 },
-                            (struct slice) { 0 }, "switched on by GRPC or SESSION: BuildKit tunnels pass uninspected (deprecated)");
+                complain_at(c, true, &(struct path){ .key = "insecure_accept_opaque_buildkit_tunnels" }, 0, 0,
+                            (struct slice){ 0 }, (struct slice){ 0 },
+                            "switched on by GRPC or SESSION: BuildKit tunnels pass uninspected (deprecated)");
         }
 }

@@ -5,8 +5,8 @@
 #include "base/arena.h"
 
 /*
- * A set of texts, to find duplicates and names in time that grows with their number: a candidate of half a megabyte holds
- * tens of thousands of them.
+ * A set of texts, to find duplicates and names in time that grows with their number: a candidate of half a megabyte
+ * holds tens of thousands of them.
  */
 struct text_set {
         struct slice *at; /* open addressing; a null `at` is free */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How fast a large policy is compiled, and decided by: bench-compile CONFIG [ROUNDS]. Compares with what libyaml needs to walk
- * the same text, and with a ten-rule policy. Best of ROUNDS, in microseconds; decisions in nanoseconds.
+ * How fast a large policy is compiled, and decided by: bench-compile CONFIG [ROUNDS]. Compares with what libyaml needs
+ * to walk the same text, and with a ten-rule policy. Best of ROUNDS, in microseconds; decisions in nanoseconds.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,7 +52,8 @@ static uint64_t time_compile(struct slice *ret_image) {
 
 /* Mean of many decisions on paths that hit early, late and nowhere. */
 static uint64_t time_decide(const struct policy *p) {
-        static const char *const paths[] = { "/_ping", "/containers/c999/json", "/containers/x/json", "/images/json", "/volumes/a/b/c/d" };
+        static const char *const paths[] = { "/_ping", "/containers/c999/json", "/containers/x/json", "/images/json",
+                                             "/volumes/a/b/c/d" };
         uint64_t from = now_ns();
         unsigned n = 0;
 
@@ -81,13 +82,15 @@ static uint64_t best(uint64_t a, uint64_t b) {
 
 int main(int argc, char **argv) {
         static const char ten[] = "rules:\n"
-                                  "- {match: {method: GET, path: /_ping}, action: allow}\n- {match: {method: GET, path: /version}, action: allow}\n"
+                                  "- {match: {method: GET, path: /_ping}, action: allow}\n- {match: {method: GET, "
+                                  "path: /version}, action: allow}\n"
                                   "- {match: {method: GET, path: /containers/c1/json}, action: allow}\n"
                                   "- {match: {method: GET, path: /containers/c2/*}, action: allow}\n"
                                   "- {match: {method: GET, path: /containers/*/top}, action: allow}\n"
                                   "- {match: {method: GET, path: /images/*/json}, action: allow}\n"
                                   "- {match: {method: GET, path: /networks/**}, action: allow}\n"
-                                  "- {match: {method: GET, path: /volumes}, action: allow}\n- {match: {method: GET, path: /info}, action: allow}\n"
+                                  "- {match: {method: GET, path: /volumes}, action: allow}\n- {match: {method: GET, "
+                                  "path: /info}, action: allow}\n"
                                   "- {match: {method: '*', path: /**}, action: deny}\n";
         uint64_t parse = UINT64_MAX, whole = UINT64_MAX, large = UINT64_MAX, small = UINT64_MAX;
         int rounds = argc > 2 ? atoi(argv[2]) : 20;
@@ -100,7 +103,8 @@ int main(int argc, char **argv) {
         read_all(argv[1]);
         a = compile(text, &image);
         b = compile(slice_of(ten), &image_ten);
-        if (policy_image_view(image.at, image.len, &p, NULL) < 0 || policy_image_view(image_ten.at, image_ten.len, &q, NULL) < 0)
+        if (policy_image_view(image.at, image.len, &p, NULL) < 0 ||
+            policy_image_view(image_ten.at, image_ten.len, &q, NULL) < 0)
                 abort();
         for (int i = 0; i < rounds; i++) {
                 struct slice ignored;
@@ -111,10 +115,10 @@ int main(int argc, char **argv) {
                 small = best(small, time_decide(&q));
         }
         printf("text %zu bytes, image %zu bytes, ten-rule image %zu bytes\n", text.len, image.len, image_ten.len);
-        printf("bare parse    %8.1f us\ncompile       %8.1f us  %.2fx of the parse\n", (double) parse / 1e3, (double) whole / 1e3,
-               (double) whole / (double) parse);
-        printf("decide, ten   %8llu ns\ndecide, large %8llu ns  %.2fx of ten rules\n", (unsigned long long) small, (unsigned long long) large,
-               (double) large / (double) small);
+        printf("bare parse    %8.1f us\ncompile       %8.1f us  %.2fx of the parse\n", (double) parse / 1e3,
+               (double) whole / 1e3, (double) whole / (double) parse);
+        printf("decide, ten   %8llu ns\ndecide, large %8llu ns  %.2fx of ten rules\n", (unsigned long long) small,
+               (unsigned long long) large, (double) large / (double) small);
         config_free(a);
         config_free(b);
         return 0;

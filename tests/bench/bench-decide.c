@@ -11,13 +11,14 @@
 #include "telemetry/trace.h"
 
 /*
- * What the filter's own work on one request costs, without any socket: bench-decide IMAGE [ROUNDS]. Each line is the best of
- * five runs, in nanoseconds a request.
+ * What the filter's own work on one request costs, without any socket: bench-decide IMAGE [ROUNDS]. Each line is the
+ * best of five runs, in nanoseconds a request.
  */
 
-static const char request[] = "GET /v1.45/containers/json?all=1&filters=%7B%22label%22%3A%7B%22a%22%3Atrue%7D%7D HTTP/1.1\r\n"
-                              "Host: api.moby.localhost\r\nUser-Agent: Docker-Client/27.3.1 (linux)\r\n"
-                              "Accept-Encoding: gzip\r\nX-Meta-Source-Client: cli\r\n\r\n";
+static const char request[] =
+        "GET /v1.45/containers/json?all=1&filters=%7B%22label%22%3A%7B%22a%22%3Atrue%7D%7D HTTP/1.1\r\n"
+        "Host: api.moby.localhost\r\nUser-Agent: Docker-Client/27.3.1 (linux)\r\n"
+        "Accept-Encoding: gzip\r\nX-Meta-Source-Client: cli\r\n\r\n";
 
 static struct http_field fields[HTTP_FIELDS_MAX];
 static struct policy policy;
@@ -29,7 +30,7 @@ static struct peer peer = { .kind = PEER_UNIX, .text = "@" };
 static void do_head(void) {
         size_t scanned = 0;
 
-        x.head = (struct http_head) { .fields = fields, .fields_room = HTTP_FIELDS_MAX };
+        x.head = (struct http_head){ .fields = fields, .fields_room = HTTP_FIELDS_MAX };
         if (http_request_parse(slice_make(request, sizeof(request) - 1), &scanned, &x.head) <= 0)
                 abort();
 }
@@ -81,12 +82,9 @@ static const struct {
         const char *name;
         void (*run)(void);
 } benches[] = {
-        { "parse the head", do_head },
-        { "take the target apart", do_target },
-        { "parse the query", do_query },
-        { "decide by the rules", do_decide },
-        { "request id and trace", do_trace },
-        { "write the access record to /dev/null", do_record },
+        { "parse the head", do_head },         { "take the target apart", do_target },
+        { "parse the query", do_query },       { "decide by the rules", do_decide },
+        { "request id and trace", do_trace },  { "write the access record to /dev/null", do_record },
         { "all of it but the query", do_all },
 };
 

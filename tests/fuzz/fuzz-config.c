@@ -4,9 +4,9 @@
 #include "tests/fuzz/fuzz.h"
 
 /*
- * A configuration from a stranger, as an admin candidate is one: it is loaded, checked and compiled without any file, and
- * what compiles must be an image that its own reader takes and that decides. Lines "NAME=VALUE" in front, up to a line "...",
- * are the environment of a start; without such a line there is none.
+ * A configuration from a stranger, as an admin candidate is one: it is loaded, checked and compiled without any file,
+ * and what compiles must be an image that its own reader takes and that decides. Lines "NAME=VALUE" in front, up to a
+ * line "...", are the environment of a start; without such a line there is none.
  */
 
 #define VARIABLES_MAX 16
@@ -46,14 +46,17 @@ static void decide(struct slice image) {
         FUZZ_ASSERT(policy_image_view(image.at, image.len, &p, NULL) == 0);
         for (uint32_t scope = 0; scope < policy_n_scopes(&p); scope++)
                 for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
-                        policy_decide(&p, scope, i & 1 ? HTTP_POST : HTTP_GET, i & 1 ? SLICE("POST") : SLICE("GET"), slice_of(paths[i]), &v);
+                        policy_decide(&p, scope, i & 1 ? HTTP_POST : HTTP_GET, i & 1 ? SLICE("POST") : SLICE("GET"),
+                                      slice_of(paths[i]), &v);
                         FUZZ_ASSERT(v.rule >= -1);
                 }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         char *copy = malloc(size + 1), *environment[VARIABLES_MAX + 1] = { NULL };
-        struct config_source source = { .path = "candidate", .from_memory = true, .no_files = true, .allow_unknown_keys = size & 1 };
+        struct config_source source = {
+                .path = "candidate", .from_memory = true, .no_files = true, .allow_unknown_keys = size & 1
+        };
         struct config *c = NULL, *again = NULL;
         struct strbuf names;
         struct slice image;

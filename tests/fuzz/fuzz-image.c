@@ -4,9 +4,9 @@
 #include "tests/fuzz/fuzz.h"
 
 /*
- * An image from a liar: the header is made right, so that everything behind the checksum is looked at. An offset that points
- * outside ends the process by design, so only the checks in front of that are driven here: whatever is taken has its root and
- * its scopes inside.
+ * An image from a liar: the header is made right, so that everything behind the checksum is looked at. An offset that
+ * points outside ends the process by design, so only the checks in front of that are driven here: whatever is taken has
+ * its root and its scopes inside.
  */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         struct policy_header *h;

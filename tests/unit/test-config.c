@@ -10,9 +10,12 @@
 #include "policy/scalar.h"
 
 static struct config *load_env(const char *text, char *const *environment) {
-        struct config_source source = {
-                .path = "t.yaml", .from_memory = true, .text = slice_of(text), .environment = environment, .overlay = true, .sections = true
-        };
+        struct config_source source = { .path = "t.yaml",
+                                        .from_memory = true,
+                                        .text = slice_of(text),
+                                        .environment = environment,
+                                        .overlay = true,
+                                        .sections = true };
         struct config *c = NULL;
 
         config_load(&source, &c);
@@ -67,40 +70,55 @@ static void an_empty_text_is_all_defaults(void) {
 
 static void problems_say_where_what_and_what_was_meant(void) {
         CHECK_COMPLAINT("log:\n  levl: info\n", "t.yaml:2:3: log.levl: unknown key (did you mean \"level\"?)");
-        CHECK_COMPLAINT("log: {level: inof}\n", "t.yaml:1:14: log.level: \"inof\": must be debug, info, warn or error (did you mean \"info\"?)");
-        CHECK_COMPLAINT("log: {access_log: yes}\n",
-                        "t.yaml:1:19: log.access_log: \"yes\": true or false is wanted (yes, no, on and off are texts in YAML 1.2)");
-        CHECK_COMPLAINT("log: {level: info, LEVEL: warn}\n",
-                        "t.yaml:1:20: log.level: \"LEVEL\": this key stands twice in one mapping (letter case does not count)");
+        CHECK_COMPLAINT(
+                "log: {level: inof}\n",
+                "t.yaml:1:14: log.level: \"inof\": must be debug, info, warn or error (did you mean \"info\"?)");
+        CHECK_COMPLAINT("log: {access_log: yes}\n", "t.yaml:1:19: log.access_log: \"yes\": true or false is wanted "
+                                                    "(yes, no, on and off are texts in YAML 1.2)");
+        CHECK_COMPLAINT(
+                "log: {level: info, LEVEL: warn}\n",
+                "t.yaml:1:20: log.level: \"LEVEL\": this key stands twice in one mapping (letter case does not count)");
         CHECK_COMPLAINT("a: &a [*a]\n", "t.yaml:1:8: \"a\": an anchor must not contain an alias to itself");
-        CHECK_COMPLAINT("rules: [{match: {method: GET, path: /a}, action: allow}, {match: {method: GET, path: \"/%61\"}, action: deny}]\n",
-                        "t.yaml:1:86: rules[1].match.path: \"/%61\": must not hold %: patterns are compared with the decoded path");
-        CHECK_COMPLAINT("clients: {unix_peer_profiles: [{profile: p, uids: [-1]}]}\n",
-                        "t.yaml:1:52: clients.unix_peer_profiles[0].uids[0]: \"-1\": a number from 0 to 4294967295 is wanted");
-        CHECK_COMPLAINT("log.level: debug\n", "t.yaml:1:1: log.level: keys with dots are not read; write one mapping inside the other");
+        CHECK_COMPLAINT("rules: [{match: {method: GET, path: /a}, action: allow}, {match: {method: GET, path: "
+                        "\"/%61\"}, action: deny}]\n",
+                        "t.yaml:1:86: rules[1].match.path: \"/%61\": must not hold %: patterns are compared with the "
+                        "decoded path");
+        CHECK_COMPLAINT(
+                "clients: {unix_peer_profiles: [{profile: p, uids: [-1]}]}\n",
+                "t.yaml:1:52: clients.unix_peer_profiles[0].uids[0]: \"-1\": a number from 0 to 4294967295 is wanted");
+        CHECK_COMPLAINT("log.level: debug\n",
+                        "t.yaml:1:1: log.level: keys with dots are not read; write one mapping inside the other");
 }
 
 static void an_empty_mapping_does_not_count_as_a_number(void) {
-        struct config *c = load("listen: {socket_uid: {}, socket_gid: {}}\nclients: {global_concurrency: {max_inflight: {}}}\n");
+        struct config *c =
+                load("listen: {socket_uid: {}, socket_gid: {}}\nclients: {global_concurrency: {max_inflight: {}}}\n");
 
         CHECK_INT(config_check(c), 0);
         CHECK(!config_root(c)->listen.socket_uid.set);
         CHECK_INT(config_root(c)->clients.global_concurrency.n, 0);
         config_free(c);
-        CHECK_COMPLAINT("listeners: [{name: a, socket: /a, socket_mode: '0600', socket_uid: {}, allowed_profiles: ['*']}]\n",
-                        "t.yaml:1:68: listeners[0].socket_uid: a whole number is wanted");
+        CHECK_COMPLAINT(
+                "listeners: [{name: a, socket: /a, socket_mode: '0600', socket_uid: {}, allowed_profiles: ['*']}]\n",
+                "t.yaml:1:68: listeners[0].socket_uid: a whole number is wanted");
 }
 
 static void another_version_of_yaml_is_refused(void) {
         CHECK_COMPLAINT("%YAML 1.1\n---\nlog: {level: info}\n", "");
-        CHECK_COMPLAINT("%YAML 1.2\n---\nlog: {level: info}\n", "t.yaml:1:1: the %YAML line asks for another version; leave it out");
+        CHECK_COMPLAINT("%YAML 1.2\n---\nlog: {level: info}\n",
+                        "t.yaml:1:1: the %YAML line asks for another version; leave it out");
 }
 
 /* The first warning as one line, "" when there is none. */
 static const char *warning_of(const char *text, char *const *environment, bool serving) {
         static struct strbuf line;
         struct config_source source = {
-                .path = "t.yaml", .from_memory = true, .text = slice_of(text), .environment = environment, .overlay = true, .sections = true,
+                .path = "t.yaml",
+                .from_memory = true,
+                .text = slice_of(text),
+                .environment = environment,
+                .overlay = true,
+                .sections = true,
                 .docker_host = serving,
         };
         struct config *c = NULL;
@@ -121,13 +139,20 @@ static void misspelt_variables_are_warned_of(void) {
         static const struct {
                 const char *variable, *want;
         } rows[] = {
-                { "SOCKGUARD_LOG_LEVLE=debug", "SOCKGUARD_LOG_LEVLE: warning: no option has this variable; ignored (did you mean \"SOCKGUARD_LOG_LEVEL\"?)" },
+                { "SOCKGUARD_LOG_LEVLE=debug", "SOCKGUARD_LOG_LEVLE: warning: no option has this variable; ignored "
+                                               "(did you mean \"SOCKGUARD_LOG_LEVEL\"?)" },
                 { "SOCKGUARD_REQUEST_BODY_CONTAINER_CREATE_DENY_UNCONFINED_SECOMP=true",
-                  "SOCKGUARD_REQUEST_BODY_CONTAINER_CREATE_DENY_UNCONFINED_SECOMP: warning: no option has this variable; ignored "
+                  "SOCKGUARD_REQUEST_BODY_CONTAINER_CREATE_DENY_UNCONFINED_SECOMP: warning: no option has this "
+                  "variable; ignored "
                   "(did you mean \"SOCKGUARD_REQUEST_BODY_CONTAINER_CREATE_DENY_UNCONFINED_SECCOMP\"?)" },
-                { "SOCKGUARD_LOG=x", "SOCKGUARD_LOG: warning: log: \"x\": names a block of options, not an option; ignored" },
-                { "SOCKGUARD_LOG_LEVEL=debug", "" }, { "SOCKGUARD_LISTENERS=", "" }, { "SOCKGUARD_CTL=/x", "" },
-                { "SOCKGUARD_SERVICE_HOST=10.0.0.1", "" }, { "SOCKGUARD_PORT_2375_TCP_PROTO=tcp", "" }, { "SOCKGUARDLOG=x", "" },
+                { "SOCKGUARD_LOG=x",
+                  "SOCKGUARD_LOG: warning: log: \"x\": names a block of options, not an option; ignored" },
+                { "SOCKGUARD_LOG_LEVEL=debug", "" },
+                { "SOCKGUARD_LISTENERS=", "" },
+                { "SOCKGUARD_CTL=/x", "" },
+                { "SOCKGUARD_SERVICE_HOST=10.0.0.1", "" },
+                { "SOCKGUARD_PORT_2375_TCP_PROTO=tcp", "" },
+                { "SOCKGUARDLOG=x", "" },
         };
 
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -139,17 +164,20 @@ static void misspelt_variables_are_warned_of(void) {
 }
 
 static void docker_host_that_loses_is_warned_of(void) {
-        char host[] = "DOCKER_HOST=tcp://10.0.0.1:2375", path[] = "SOCKET_PATH=/x", certs[] = "DOCKER_CERT_PATH=/c", verify[] = "DOCKER_TLS_VERIFY=1",
-             local[] = "DOCKER_HOST=unix:///x";
+        char host[] = "DOCKER_HOST=tcp://10.0.0.1:2375", path[] = "SOCKET_PATH=/x", certs[] = "DOCKER_CERT_PATH=/c",
+             verify[] = "DOCKER_TLS_VERIFY=1", local[] = "DOCKER_HOST=unix:///x";
         char *alone[] = { host, NULL }, *aliased[] = { host, path, NULL }, *unverified[] = { host, certs, NULL },
              *verified[] = { host, certs, verify, NULL }, *locally[] = { local, path, NULL };
-        static const char loses[] = "DOCKER_HOST: warning: \"10.0.0.1:2375\": not used: upstream.socket is set and wins; unset one of them";
+        static const char loses[] =
+                "DOCKER_HOST: warning: \"10.0.0.1:2375\": not used: upstream.socket is set and wins; unset one of them";
 
         CHECK_STR(slice_of(warning_of("upstream: {socket: /s}\n", alone, true)), loses);
         CHECK_STR(slice_of(warning_of("", aliased, true)), loses);
         CHECK_STR(slice_of(warning_of("upstream: {socket: /s}\n", alone, false)), "");
-        CHECK_STR(slice_of(warning_of("", alone, true)), "DOCKER_HOST: warning: \"10.0.0.1:2375\": the way to the daemon is not encrypted");
-        CHECK_STR(slice_of(warning_of("", unverified, true)), "DOCKER_HOST: warning: \"10.0.0.1:2375\": the daemon's certificate is not verified");
+        CHECK_STR(slice_of(warning_of("", alone, true)),
+                  "DOCKER_HOST: warning: \"10.0.0.1:2375\": the way to the daemon is not encrypted");
+        CHECK_STR(slice_of(warning_of("", unverified, true)),
+                  "DOCKER_HOST: warning: \"10.0.0.1:2375\": the daemon's certificate is not verified");
         CHECK_STR(slice_of(warning_of("", verified, true)), "");
         CHECK_STR(slice_of(warning_of("", locally, true)), "");
         CHECK_STR(slice_of(warning_of("upstream: {endpoints: [{address: /e}]}\n", alone, true)), "");
@@ -157,8 +185,10 @@ static void docker_host_that_loses_is_warned_of(void) {
 
 /* validate takes it, for it does not run it; who would, without having looked at the signature, is refused. */
 static void a_signed_policy_is_not_compiled_unseen(void) {
-        static const char text[] = "policy_bundle: {enabled: true, signature_path: /s, allowed_signing_keys: [{pem: \"-----BEGIN PUBLIC KEY-----\\n"
-                                   "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\\n-----END PUBLIC KEY-----\"}]}\n";
+        static const char text[] =
+                "policy_bundle: {enabled: true, signature_path: /s, allowed_signing_keys: [{pem: \"-----BEGIN PUBLIC "
+                "KEY-----\\n"
+                "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\\n-----END PUBLIC KEY-----\"}]}\n";
         struct config_source source = { .path = "t.yaml", .from_memory = true, .text = slice_of(text) };
         struct config *c = NULL;
         struct slice image;
@@ -199,7 +229,8 @@ static void a_key_that_is_let_through_explains_nothing(void) {
 static void trust_roots_count_only_while_trust_is_on(void) {
         CHECK_COMPLAINT("request_body: {service: {image_trust: {mode: off, allowed_signing_keys: [{pem: ''}]}}}\n", "");
         CHECK_COMPLAINT("request_body: {service: {image_trust: {mode: warn, allowed_signing_keys: [{pem: ''}]}}}\n",
-                        "t.yaml:1:81: request_body.service.image_trust.allowed_signing_keys[0].pem: a signing key needs its PEM text");
+                        "t.yaml:1:81: request_body.service.image_trust.allowed_signing_keys[0].pem: a signing key "
+                        "needs its PEM text");
 }
 
 static void scalars_are_what_the_dialect_says(void) {
@@ -208,11 +239,16 @@ static void scalars_are_what_the_dialect_says(void) {
                 enum scalar_type type;
                 const char *as_text;
         } rows[] = {
-                { "0600", SCALAR_INT, "384" }, { "0800", SCALAR_FLOAT, "800" }, { "0x10", SCALAR_INT, "16" }, { "0o17", SCALAR_INT, "15" },
-                { "0b11", SCALAR_INT, "3" }, { "1_000", SCALAR_INT, "1000" }, { "1.50", SCALAR_FLOAT, "1.5" }, { "1e3", SCALAR_FLOAT, "1000" },
-                { ".5", SCALAR_FLOAT, "0.5" }, { "0.001", SCALAR_FLOAT, "0.001" }, { "0.5", SCALAR_FLOAT, "0.5" }, { "no", SCALAR_STR, "no" },
-                { "True", SCALAR_BOOL, "1" }, { "tRUE", SCALAR_STR, "tRUE" }, { "~", SCALAR_NULL, "" }, { "-", SCALAR_STR, "-" },
-                { "1.2.3", SCALAR_STR, "1.2.3" }, { "9223372036854775808", SCALAR_UINT, "9223372036854775808" }, { "0x", SCALAR_STR, "0x" },
+                { "0600", SCALAR_INT, "384" },    { "0800", SCALAR_FLOAT, "800" },
+                { "0x10", SCALAR_INT, "16" },     { "0o17", SCALAR_INT, "15" },
+                { "0b11", SCALAR_INT, "3" },      { "1_000", SCALAR_INT, "1000" },
+                { "1.50", SCALAR_FLOAT, "1.5" },  { "1e3", SCALAR_FLOAT, "1000" },
+                { ".5", SCALAR_FLOAT, "0.5" },    { "0.001", SCALAR_FLOAT, "0.001" },
+                { "0.5", SCALAR_FLOAT, "0.5" },   { "no", SCALAR_STR, "no" },
+                { "True", SCALAR_BOOL, "1" },     { "tRUE", SCALAR_STR, "tRUE" },
+                { "~", SCALAR_NULL, "" },         { "-", SCALAR_STR, "-" },
+                { "1.2.3", SCALAR_STR, "1.2.3" }, { "9223372036854775808", SCALAR_UINT, "9223372036854775808" },
+                { "0x", SCALAR_STR, "0x" },
         };
         struct arena a;
         struct scalar s;
@@ -235,10 +271,19 @@ static void durations_have_units(void) {
                 const char *text;
                 int64_t ns;
         } good[] = {
-                { "0", 0 }, { "1ns", 1 }, { "1.5s", 1500000000 }, { ".5s", 500000000 }, { "1h30m", 5400000000000 }, { "-1s", -1000000000 },
-                { "+5s", 5000000000 }, { "1\xc2\xb5s", 1000 }, { "2562047h47m16.854775807s", INT64_MAX },
+                { "0", 0 },
+                { "1ns", 1 },
+                { "1.5s", 1500000000 },
+                { ".5s", 500000000 },
+                { "1h30m", 5400000000000 },
+                { "-1s", -1000000000 },
+                { "+5s", 5000000000 },
+                { "1\xc2\xb5s", 1000 },
+                { "2562047h47m16.854775807s", INT64_MAX },
         };
-        static const char *const bad[] = { "", "30", "1 s", "s", ".s", "5.", "1d", "1e3s", "2562047h47m16.854775808s", "1,5s" };
+        static const char *const bad[] = {
+                "", "30", "1 s", "s", ".s", "5.", "1d", "1e3s", "2562047h47m16.854775808s", "1,5s"
+        };
         int64_t ns;
 
         for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
@@ -250,9 +295,13 @@ static void durations_have_units(void) {
 }
 
 static void the_environment_beats_the_file_and_names_itself(void) {
-        char *const environment[] = { (char *) "SOCKGUARD_LOG_LEVEL=warn", (char *) "SOCKGUARD_LISTEN_SOCKET_GID=7",
-                                      (char *) "SOCKGUARD_RESPONSE_NAME_PATTERNS=a*,b", (char *) "SOCKGUARD_LOG_FORMAT=",
-                                      (char *) "SOCKGUARD_CLIENTS_GLOBAL_CONCURRENCY_MAX_INFLIGHT=3", (char *) "SOCKET_PATH= /run/d.sock ", NULL };
+        char *const environment[] = { (char *) "SOCKGUARD_LOG_LEVEL=warn",
+                                      (char *) "SOCKGUARD_LISTEN_SOCKET_GID=7",
+                                      (char *) "SOCKGUARD_RESPONSE_NAME_PATTERNS=a*,b",
+                                      (char *) "SOCKGUARD_LOG_FORMAT=",
+                                      (char *) "SOCKGUARD_CLIENTS_GLOBAL_CONCURRENCY_MAX_INFLIGHT=3",
+                                      (char *) "SOCKET_PATH= /run/d.sock ",
+                                      NULL };
         struct config *c = load_env("log: {level: debug, format: text}\nupstream: {socket: /x}\n", environment);
         const struct opt_root *r = config_root(c);
 
@@ -279,8 +328,10 @@ static void a_variable_that_names_a_block_changes_nothing(void) {
 }
 
 static void list_entries_start_from_zero_not_from_defaults(void) {
-        struct config *c = load("clients: {profiles: [{name: p, rules: [{match: {method: GET, path: /a}, action: allow}]}]}\n");
-        const struct opt_profile *p = policy_list(config_policy(c), config_root(c)->clients.profiles, struct opt_profile);
+        struct config *c =
+                load("clients: {profiles: [{name: p, rules: [{match: {method: GET, path: /a}, action: allow}]}]}\n");
+        const struct opt_profile *p =
+                policy_list(config_policy(c), config_root(c)->clients.profiles, struct opt_profile);
 
         CHECK_INT(config_check(c), 0);
         CHECK(!p->request_body.image_pull.allow_official);
@@ -297,7 +348,8 @@ static void merge_keys_yield_to_what_is_written(void) {
 }
 
 static void an_alias_bomb_is_refused(void) {
-        struct config *c = load("x-a: &a [1,1,1,1,1,1,1,1,1,1]\nx-b: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\nx-c: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\n"
+        struct config *c = load("x-a: &a [1,1,1,1,1,1,1,1,1,1]\nx-b: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\nx-c: &c "
+                                "[*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\n"
                                 "x-d: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]\nx-e: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d]\n"
                                 "x-f: [*e,*e,*e,*e,*e,*e,*e,*e,*e,*e]\n");
 
@@ -340,22 +392,26 @@ static void an_image_reads_back_and_a_damaged_one_does_not(void) {
 
 static void the_index_decides_as_a_scan_of_the_rules_would(void) {
         static const char *const pieces[] = { "a", "b", "*", "**", "a*", "*b", "***", "a**b", "", "ab" };
-        static const char *const paths[] = { "/", "/a", "/ab", "/a/b", "/a/a/b", "/b/a", "/b", "/aab/b", "/a/ab/a/b", "", "*", "/a//b", "/ab/ab" };
+        static const char *const paths[] = { "/",      "/a",        "/ab", "/a/b", "/a/a/b", "/b/a",  "/b",
+                                             "/aab/b", "/a/ab/a/b", "",    "*",    "/a//b",  "/ab/ab" };
         char pattern[64], yaml[256];
 
-        /* Every pattern of up to three pieces stands alone in a policy: the index must find it exactly when its glob matches. */
+        /*
+         * Every pattern of up to three pieces stands alone in a policy: the index must find it exactly when its glob
+         * matches.
+         */
         for (size_t n = 0; n < 1000; n++) {
                 struct config *c;
 
-                snprintf(pattern, sizeof(pattern), "/%s%s%s%s%s", pieces[n % 10], n >= 10 ? "/" : "", n >= 10 ? pieces[n / 10 % 10] : "",
-                         n >= 100 ? "/" : "", n >= 100 ? pieces[n / 100] : "");
+                snprintf(pattern, sizeof(pattern), "/%s%s%s%s%s", pieces[n % 10], n >= 10 ? "/" : "",
+                         n >= 10 ? pieces[n / 10 % 10] : "", n >= 100 ? "/" : "", n >= 100 ? pieces[n / 100] : "");
                 snprintf(yaml, sizeof(yaml), "rules: [{match: {method: '*', path: '%s'}, action: deny}]\n", pattern);
                 c = load(yaml);
                 CHECK_INT(config_check(c), 0);
                 for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
                         struct rule_verdict v;
-                        bool want = strchr(pattern, '*') ? glob_match_rule(slice_of(pattern), slice_of(paths[i])) :
-                                                           strcmp(pattern, paths[i]) == 0;
+                        bool want = strchr(pattern, '*') ? glob_match_rule(slice_of(pattern), slice_of(paths[i]))
+                                                         : strcmp(pattern, paths[i]) == 0;
 
                         policy_decide(config_policy(c), 0, HTTP_GET, SLICE("GET"), slice_of(paths[i]), &v);
                         if ((v.rule == 0) != want)
@@ -387,7 +443,8 @@ static void rules_for_what_nobody_can_inspect_need_an_acknowledgment(void) {
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
                 struct config *c;
 
-                snprintf(text, sizeof(text), "rules: [{match: {method: POST, path: \"%s\"}, action: allow}]\n%s", rows[i].path, rows[i].more);
+                snprintf(text, sizeof(text), "rules: [{match: {method: POST, path: \"%s\"}, action: allow}]\n%s",
+                         rows[i].path, rows[i].more);
                 c = load(text);
                 if ((config_check(c) == 0) != rows[i].ok)
                         fprintf(stderr, "%s: %s\n", text, complaint(c));
@@ -397,9 +454,11 @@ static void rules_for_what_nobody_can_inspect_need_an_acknowledgment(void) {
 }
 
 static void the_first_rule_wins_across_buckets(void) {
-        struct config *c = load("rules:\n- {match: {method: GET, path: /a/*/c}, action: deny}\n- {match: {method: '*', path: /**}, action: allow}\n"
-                                "- {match: {method: GET, path: /a/b/c}, action: deny}\ninsecure_allow_read_exfiltration: true\n"
-                                "insecure_allow_body_blind_writes: true\ninsecure_accept_opaque_buildkit_tunnels: true\n");
+        struct config *c =
+                load("rules:\n- {match: {method: GET, path: /a/*/c}, action: deny}\n- {match: {method: '*', path: "
+                     "/**}, action: allow}\n"
+                     "- {match: {method: GET, path: /a/b/c}, action: deny}\ninsecure_allow_read_exfiltration: true\n"
+                     "insecure_allow_body_blind_writes: true\ninsecure_accept_opaque_buildkit_tunnels: true\n");
         struct rule_verdict v;
 
         CHECK_INT(config_check(c), 0);
@@ -425,13 +484,22 @@ static void a_reload_names_what_it_may_not_change(void) {
         struct strbuf names;
 
         strbuf_init(&names, 4096);
-        CHECK_INT(difference("log: {level: info}\n", "# the default, spelled out\nresponse: {deny_verbosity: verbose}\n", &names), 0);
-        CHECK_INT(difference("{}", "log: {level: warn}\nreload: {debounce: 1s}\nupstream: {request_timeout: 1s, socket: /y}\n", &names), 3);
+        CHECK_INT(difference("log: {level: info}\n",
+                             "# the default, spelled out\nresponse: {deny_verbosity: verbose}\n", &names),
+                  0);
+        CHECK_INT(
+                difference("{}",
+                           "log: {level: warn}\nreload: {debounce: 1s}\nupstream: {request_timeout: 1s, socket: /y}\n",
+                           &names),
+                3);
         CHECK_STR(strbuf_view(&names), "upstream.socket,log,reload.debounce");
         CHECK_INT(difference("listeners: [{name: b, socket: /b}, {name: a, address: '1:1'}]\n",
-                             "listeners: [{name: a, address: '1:2', tls: {cert_file: x}, allowed_profiles: [p]}, {name: c, socket: /b}]\n", &names),
+                             "listeners: [{name: a, address: '1:2', tls: {cert_file: x}, allowed_profiles: [p]}, "
+                             "{name: c, socket: /b}]\n",
+                             &names),
                   4);
-        CHECK_STR(strbuf_view(&names), "listeners.a.address,listeners.a.tls.cert_file,listeners.b: removed,listeners.c: added");
+        CHECK_STR(strbuf_view(&names),
+                  "listeners.a.address,listeners.a.tls.cert_file,listeners.b: removed,listeners.c: added");
         CHECK_INT(difference("{}", "listeners: [{name: a, socket: /b}]\n", &names), 1);
         strbuf_free(&names);
 }
@@ -473,10 +541,12 @@ CHECK_MAIN(CHECK_TEST(an_empty_text_is_all_defaults), CHECK_TEST(problems_say_wh
            CHECK_TEST(a_signed_policy_is_not_compiled_unseen), CHECK_TEST(a_key_that_is_let_through_explains_nothing),
            CHECK_TEST(all_problems_are_reported_in_one_go), CHECK_TEST(trust_roots_count_only_while_trust_is_on),
            CHECK_TEST(scalars_are_what_the_dialect_says), CHECK_TEST(durations_have_units),
-           CHECK_TEST(the_environment_beats_the_file_and_names_itself), CHECK_TEST(a_variable_that_names_a_block_changes_nothing),
+           CHECK_TEST(the_environment_beats_the_file_and_names_itself),
+           CHECK_TEST(a_variable_that_names_a_block_changes_nothing),
            CHECK_TEST(list_entries_start_from_zero_not_from_defaults), CHECK_TEST(merge_keys_yield_to_what_is_written),
            CHECK_TEST(an_alias_bomb_is_refused), CHECK_TEST(an_image_reads_back_and_a_damaged_one_does_not),
-           CHECK_TEST(the_index_decides_as_a_scan_of_the_rules_would), CHECK_TEST(rules_for_what_nobody_can_inspect_need_an_acknowledgment),
-           CHECK_TEST(the_first_rule_wins_across_buckets),
-           CHECK_TEST(a_reload_names_what_it_may_not_change), CHECK_TEST(equal_configurations_have_equal_sums),
+           CHECK_TEST(the_index_decides_as_a_scan_of_the_rules_would),
+           CHECK_TEST(rules_for_what_nobody_can_inspect_need_an_acknowledgment),
+           CHECK_TEST(the_first_rule_wins_across_buckets), CHECK_TEST(a_reload_names_what_it_may_not_change),
+           CHECK_TEST(equal_configurations_have_equal_sums),
            CHECK_TEST(section_variables_replace_the_default_rules_only))

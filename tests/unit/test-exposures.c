@@ -24,7 +24,8 @@ static const char *warned(const char *options, const char *rules) {
                 strbuf_init(&line, 4096);
                 problem_format(list->at + i, &line);
                 strbuf_addc(&line, '\0');
-                if (list->at[i].warning && strstr(line.at, "lets some of") && (quote = strchr(line.at, '"')) && strcmp(found, "-") == 0)
+                if (list->at[i].warning && strstr(line.at, "lets some of") && (quote = strchr(line.at, '"')) &&
+                    strcmp(found, "-") == 0)
                         snprintf(found, sizeof(found), "%.*s", (int) strcspn(quote + 1, "\""), quote + 1);
         }
         config_free(c);
@@ -50,7 +51,8 @@ static void rules_that_reach_reads_by_some_names_are_warned_of(void) {
                 { ALLOW("/images/**/json"), "-" },
                 { DENY("/containers/*/logs") "," ALLOW("/containers/web/logs"), "-" },
                 { DENY("/containers/db/logs") "," ALLOW("/containers/web/logs"), "/containers/web/logs" },
-                { "{match: {method: POST, path: /containers/web/logs}, action: deny}," ALLOW("/containers/web/logs"), "/containers/web/logs" },
+                { "{match: {method: POST, path: /containers/web/logs}, action: deny}," ALLOW("/containers/web/logs"),
+                  "/containers/web/logs" },
         };
 
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

@@ -66,8 +66,12 @@ static void expressions_become_patterns_without_their_api_version(void) {
 
 static void what_a_pattern_cannot_say_is_refused_and_never_guessed(void) {
         static const char *const rows[] = {
-                "/a(bc)*", "/a+", "(?i)/a", "/a\\b", "/a\\1", "(?=x)", "(?<=x)y>", "(?<!x)y>", "/(a", "/a)", "/[a", "/a\\", "*", "/[[:alpha:]]", "/a^b",
-                "/a$b", "/100%", "/a\\*", "/[z-a]", "/((((a|b)(a|b))((a|b)(a|b)))(((a|b)(a|b))((a|b)(a|b)))(a|b))", "/a{9}", "/[]", "/[^",
+                "/a(bc)*", "/a+",          "(?i)/a",   "/a\\b",
+                "/a\\1",   "(?=x)",        "(?<=x)y>", "(?<!x)y>",
+                "/(a",     "/a)",          "/[a",      "/a\\",
+                "*",       "/[[:alpha:]]", "/a^b",     "/a$b",
+                "/100%",   "/a\\*",        "/[z-a]",   "/((((a|b)(a|b))((a|b)(a|b)))(((a|b)(a|b))((a|b)(a|b)))(a|b))",
+                "/a{9}",   "/[]",          "/[^",
         };
 
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -97,7 +101,7 @@ static void migrate(struct migrated *m, const char *const *environment, const ch
                 env[in.n_environment] = slice_of(environment[in.n_environment]);
         for (; flags && flags[in.n_flags]; in.n_flags++)
                 flag[in.n_flags] = slice_of(flags[in.n_flags]);
-        *m = (struct migrated) { 0 };
+        *m = (struct migrated){ 0 };
         strbuf_init(&m->text, 1024 * 1024);
         strbuf_init(&m->warnings, 1024 * 1024);
         m->result = migrate_write(&in, &arena, &m->text, &m->warnings, &m->e);
@@ -117,7 +121,8 @@ static void done(struct migrated *m) {
 static bool admits(const struct migrated *m, const char *method, const char *path) {
         struct rule_verdict v;
 
-        policy_decide(config_policy(m->config), POLICY_SCOPE_ROOT, http_method_of(slice_of(method)), slice_of(method), slice_of(path), &v);
+        policy_decide(config_policy(m->config), POLICY_SCOPE_ROOT, http_method_of(slice_of(method)), slice_of(method),
+                      slice_of(path), &v);
         return v.allow;
 }
 
@@ -128,10 +133,15 @@ static bool says(const struct migrated *m, const char *text) {
 static void section_variables_become_the_rules_they_stood_for(void) {
         struct migrated m;
 
-        migrate(&m, (const char *const[]) { "CONTAINERS=1", "ALLOW_START=1", "EVENTS=0", "LOG_LEVEL=notice", "SOCKET_PATH=/run/d.sock", NULL }, NULL);
+        migrate(&m,
+                (const char *const[]){ "CONTAINERS=1", "ALLOW_START=1", "EVENTS=0", "LOG_LEVEL=notice",
+                                       "SOCKET_PATH=/run/d.sock", NULL },
+                NULL);
         CHECK_INT(m.result, 0);
-        CHECK(admits(&m, "GET", "/containers/json") && admits(&m, "HEAD", "/_ping") && admits(&m, "POST", "/containers/x/start"));
-        CHECK(!admits(&m, "POST", "/containers/create") && !admits(&m, "GET", "/events") && !admits(&m, "GET", "/images/json"));
+        CHECK(admits(&m, "GET", "/containers/json") && admits(&m, "HEAD", "/_ping") &&
+              admits(&m, "POST", "/containers/x/start"));
+        CHECK(!admits(&m, "POST", "/containers/create") && !admits(&m, "GET", "/events") &&
+              !admits(&m, "GET", "/images/json"));
         CHECK(says(&m, "level: info") && says(&m, "socket: \"/run/d.sock\""));
         CHECK(says(&m, "\ninsecure_allow_read_exfiltration: true\n"));
         CHECK(!says(&m, "insecure_allow_body_blind_writes") && !says(&m, "opaque"));
@@ -143,10 +153,10 @@ static void section_variables_become_the_rules_they_stood_for(void) {
 static void no_more_is_acknowledged_than_the_guards_ask_for(void) {
         struct migrated m;
 
-        migrate(&m, (const char *const[]) { "PING=1", "VERSION=yes", NULL }, NULL);
+        migrate(&m, (const char *const[]){ "PING=1", "VERSION=yes", NULL }, NULL);
         CHECK(!says(&m, "insecure_"));
         done(&m);
-        migrate(&m, (const char *const[]) { "CONTAINERS=1", "EXEC=1", "POST=1", "SESSION=1", NULL }, NULL);
+        migrate(&m, (const char *const[]){ "CONTAINERS=1", "EXEC=1", "POST=1", "SESSION=1", NULL }, NULL);
         CHECK(says(&m, "insecure_allow_body_blind_writes: true") && says(&m, "insecure_allow_read_exfiltration: true"));
         CHECK(says(&m, "insecure_accept_opaque_buildkit_tunnels: true"));
         CHECK(says(&m, "POST /containers/create could ask for privileged"));
@@ -157,9 +167,10 @@ static void flags_become_rules_and_settings(void) {
         struct migrated m;
 
         migrate(&m, NULL,
-                (const char *const[]) { "-allowGET=/v1\\..{1,2}/(version|containers/.*|events.*)", "-allowHEAD=/_ping", "-allowfrom=10.0.0.0/8,192.168.1.5",
-                                        "-listenip=0.0.0.0", "-loglevel=DEBUG", "-logjson", "-allowbindmountfrom=/var/log,/tmp", "-watchdoginterval=3600",
-                                        "-allowPOST", "/v1\\..{1,2}/containers/create", NULL });
+                (const char *const[]){ "-allowGET=/v1\\..{1,2}/(version|containers/.*|events.*)", "-allowHEAD=/_ping",
+                                       "-allowfrom=10.0.0.0/8,192.168.1.5", "-listenip=0.0.0.0", "-loglevel=DEBUG",
+                                       "-logjson", "-allowbindmountfrom=/var/log,/tmp", "-watchdoginterval=3600",
+                                       "-allowPOST", "/v1\\..{1,2}/containers/create", NULL });
         CHECK_INT(m.result, 0);
         CHECK(admits(&m, "GET", "/containers/x/json") && admits(&m, "GET", "/events") && admits(&m, "HEAD", "/_ping"));
         CHECK(admits(&m, "POST", "/containers/create"));
@@ -175,10 +186,13 @@ static void flags_become_rules_and_settings(void) {
 static void variables_of_the_same_proxy_are_read_and_flags_win(void) {
         struct migrated m;
 
-        migrate(&m, (const char *const[]) { "SP_ALLOW_GET=/version", "SP_ALLOW_GET_2=/_ping", "SP_ALLOW_HEAD=.*", "SP_PROXYSOCKETENDPOINT=/tmp/f.sock", NULL },
-                (const char *const[]) { "-allowHEAD=/_ping", NULL });
+        migrate(&m,
+                (const char *const[]){ "SP_ALLOW_GET=/version", "SP_ALLOW_GET_2=/_ping", "SP_ALLOW_HEAD=.*",
+                                       "SP_PROXYSOCKETENDPOINT=/tmp/f.sock", NULL },
+                (const char *const[]){ "-allowHEAD=/_ping", NULL });
         CHECK_INT(m.result, 0);
-        CHECK(admits(&m, "GET", "/version") && admits(&m, "GET", "/_ping") && admits(&m, "HEAD", "/_ping") && !admits(&m, "HEAD", "/version"));
+        CHECK(admits(&m, "GET", "/version") && admits(&m, "GET", "/_ping") && admits(&m, "HEAD", "/_ping") &&
+              !admits(&m, "HEAD", "/version"));
         CHECK(says(&m, "socket: \"/tmp/f.sock\"") && !says(&m, "allowed_cidrs"));
         done(&m);
 }
@@ -186,7 +200,9 @@ static void variables_of_the_same_proxy_are_read_and_flags_win(void) {
 static void what_cannot_be_carried_over_stays_closed_and_is_told(void) {
         struct migrated m;
 
-        migrate(&m, NULL, (const char *const[]) { "-allowGET=(?i)/INFO", "-allowHEAD=/_ping", "-allowfrom=traefik", "-frobnicate=1", NULL });
+        migrate(&m, NULL,
+                (const char *const[]){ "-allowGET=(?i)/INFO", "-allowHEAD=/_ping", "-allowfrom=traefik",
+                                       "-frobnicate=1", NULL });
         CHECK_INT(m.result, 3);
         CHECK(!admits(&m, "GET", "/info"));
         CHECK(says(&m, "LEFT CLOSED: GET (?i)/INFO"));
@@ -196,9 +212,15 @@ static void what_cannot_be_carried_over_stays_closed_and_is_told(void) {
 }
 
 static void labels_that_open_more_than_the_flags_are_said_to(void) {
-        struct migrate_label label = { SLICE("dozzle"), SLICE("socket-proxy.allow.get.1"), SLICE("/v1\\..*/containers/.*") };
+        struct migrate_label label = { SLICE("dozzle"), SLICE("socket-proxy.allow.get.1"),
+                                       SLICE("/v1\\..*/containers/.*") };
         struct slice flag = SLICE("-allowGET=/_ping");
-        struct migrate_input in = { .from = MIGRATE_WOLLOMATIC, .origin = SLICE("x"), .flags = &flag, .n_flags = 1, .labels = &label, .n_labels = 1 };
+        struct migrate_input in = { .from = MIGRATE_WOLLOMATIC,
+                                    .origin = SLICE("x"),
+                                    .flags = &flag,
+                                    .n_flags = 1,
+                                    .labels = &label,
+                                    .n_labels = 1 };
         struct strbuf out, warnings;
         struct error e;
 
@@ -215,7 +237,9 @@ static void labels_that_open_more_than_the_flags_are_said_to(void) {
 static void hostile_values_stay_inside_their_quotes_and_comments(void) {
         struct migrated m;
 
-        migrate(&m, NULL, (const char *const[]) { "-allowGET=/a\"\nrules: []", "-socketpath=/run/x\"\n  y: z", "-allowfrom=\x01\nlisten: {}", NULL });
+        migrate(&m, NULL,
+                (const char *const[]){ "-allowGET=/a\"\nrules: []", "-socketpath=/run/x\"\n  y: z",
+                                       "-allowfrom=\x01\nlisten: {}", NULL });
         CHECK(m.result >= 0);
         CHECK(!says(&m, "\nlisten: {}") && !says(&m, "\nrules: []") && !says(&m, "\n  y: z"));
         done(&m);
@@ -224,7 +248,7 @@ static void hostile_values_stay_inside_their_quotes_and_comments(void) {
 static void nothing_to_migrate_is_an_error(void) {
         struct migrated m;
 
-        migrate(&m, (const char *const[]) { "TZ=UTC", NULL }, NULL);
+        migrate(&m, (const char *const[]){ "TZ=UTC", NULL }, NULL);
         CHECK(m.result < 0 && m.e.text[0] != '\0');
         done(&m);
 }

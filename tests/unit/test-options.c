@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Chapter 01 held against every row of the options table, and sentence by sentence where a sentence is about one option.
+ * Chapter 01 held against every row of the options table, and sentence by sentence where a sentence is about one
+ * option.
  */
 #include "check.h"
 
@@ -13,8 +14,13 @@
 
 static struct config *load(const char *text, char *const *environment, const struct config_flags *flags) {
         struct config_source source = {
-                .path = "t.yaml", .from_memory = true, .text = slice_of(text), .environment = environment, .overlay = environment != NULL,
-                .sections = environment != NULL, .flags = flags,
+                .path = "t.yaml",
+                .from_memory = true,
+                .text = slice_of(text),
+                .environment = environment,
+                .overlay = environment != NULL,
+                .sections = environment != NULL,
+                .flags = flags,
         };
         struct config *c = NULL;
 
@@ -179,7 +185,8 @@ static void every_option_takes_only_its_type(void) {
 /* ---- sentence by sentence ---- */
 
 #define RULES "rules: [{match: {method: GET, path: /a}, action: allow}]\n"
-#define PROFILE(more) "clients: {profiles: [{name: p, rules: [{match: {method: GET, path: /a}, action: allow}]" more "}]}\n"
+#define PROFILE(more) \
+        "clients: {profiles: [{name: p, rules: [{match: {method: GET, path: /a}, action: allow}]" more "}]}\n"
 
 /* What the first error says, "" when there is none. */
 static const char *verdict(const char *text, char *const *environment, const struct config_flags *flags) {
@@ -206,8 +213,10 @@ static void what_the_reference_lets_pass_is_refused(void) {
                 { "log: {x.y: 1}\n", "log.x.y: keys with dots" },
                 /* 2.2: numbers do not wrap */
                 { "listen: {socket: /s, socket_uid: 4294967295}\n", "listen.socket_uid: is no user id" },
-                { "clients: {unix_peer_profiles: [{profile: p, gids: [4294967296]}]}\n", "clients.unix_peer_profiles[0].gids[0]: a number from 0" },
-                { "clients: {unix_peer_profiles: [{profile: p, uids: [1], pids: [2147483648]}]}\n", "clients.unix_peer_profiles[0].pids[0]: a number" },
+                { "clients: {unix_peer_profiles: [{profile: p, gids: [4294967296]}]}\n",
+                  "clients.unix_peer_profiles[0].gids[0]: a number from 0" },
+                { "clients: {unix_peer_profiles: [{profile: p, uids: [1], pids: [2147483648]}]}\n",
+                  "clients.unix_peer_profiles[0].pids[0]: a number" },
                 /* 3.3 */
                 { "listen: {address: '127.0.0.1:65536'}\n", "listen.address: must be HOST:PORT" },
                 { "listen: {address: '127.0.0.1:x'}\n", "listen.address: must be HOST:PORT" },
@@ -217,23 +226,34 @@ static void what_the_reference_lets_pass_is_refused(void) {
                 { "upstream: {socket: 'unix:///x'}\n", "upstream.socket: must be the path" },
                 { "upstream: {socket: ../d.sock}\n", "" },
                 /* 3.6 */
-                { "health: {readiness: {enabled: true, path: /v}}\nadmin: {enabled: true, policy_version_path: /v}\n", "admin.policy_version_path: must differ" },
+                { "health: {readiness: {enabled: true, path: /v}}\nadmin: {enabled: true, policy_version_path: /v}\n",
+                  "admin.policy_version_path: must differ" },
                 /* 3.8: an address that nobody listens on is free */
                 { "listeners: [{name: a, socket: /s, socket_mode: '0600', allowed_profiles: ['*']}]\n"
-                  "admin: {enabled: true, listen: {address: '127.0.0.1:2375'}}\n", "" },
+                  "admin: {enabled: true, listen: {address: '127.0.0.1:2375'}}\n",
+                  "" },
                 /* 3.11 */
-                { "request_body: {service: {image_trust: {mode: Warn}}}\n", "request_body.service.image_trust.mode: must be" },
-                { "request_body: {image_pull: {allowed_registries: ['a b']}}\n", "request_body.image_pull.allowed_registries[0]: must be a bare" },
-                { "request_body: {swarm: {allowed_join_remote_addrs: [\"a\\u00a0b\"]}}\n", "request_body.swarm.allowed_join_remote_addrs[0]: must be HOST" },
-                { "request_body: {container_create: {image_trust: {mode: warn, allowed_signing_keys: [{pem: nonsense}]}}}\n",
+                { "request_body: {service: {image_trust: {mode: Warn}}}\n",
+                  "request_body.service.image_trust.mode: must be" },
+                { "request_body: {image_pull: {allowed_registries: ['a b']}}\n",
+                  "request_body.image_pull.allowed_registries[0]: must be a bare" },
+                { "request_body: {swarm: {allowed_join_remote_addrs: [\"a\\u00a0b\"]}}\n",
+                  "request_body.swarm.allowed_join_remote_addrs[0]: must be HOST" },
+                { "request_body: {container_create: {image_trust: {mode: warn, allowed_signing_keys: [{pem: "
+                  "nonsense}]}}}\n",
                   "request_body.container_create.image_trust.allowed_signing_keys[0].pem: is not a public key" },
                 /* 3.12 */
-                { RULES PROFILE(", limits: {rate: {tokens_per_second: .nan}}"), "clients.profiles[0].limits.rate.tokens_per_second: must be above zero" },
-                { RULES PROFILE(", limits: {rate: {tokens_per_second: .inf}}"), "clients.profiles[0].limits.rate.tokens_per_second: must be above zero" },
+                { RULES PROFILE(", limits: {rate: {tokens_per_second: .nan}}"),
+                  "clients.profiles[0].limits.rate.tokens_per_second: must be above zero" },
+                { RULES PROFILE(", limits: {rate: {tokens_per_second: .inf}}"),
+                  "clients.profiles[0].limits.rate.tokens_per_second: must be above zero" },
                 { RULES PROFILE(", limits: {rate: {tokens_per_second: 2, endpoint_costs: [{path: /a, cost: .nan}]}}"),
                   "clients.profiles[0].limits.rate.endpoint_costs[0].cost: must be 1 or more" },
-                { RULES "clients: {profiles: [{name: ' p ', rules: [{match: {method: GET, path: /a}, action: allow}]}], default_profile: p}\n", "" },
-                { RULES "clients: {default_profile: ' p ', profiles: [{name: p, rules: [{match: {method: GET, path: /a}, action: allow}]}]}\n",
+                { RULES "clients: {profiles: [{name: ' p ', rules: [{match: {method: GET, path: /a}, action: "
+                        "allow}]}], default_profile: p}\n",
+                  "" },
+                { RULES "clients: {default_profile: ' p ', profiles: [{name: p, rules: [{match: {method: GET, path: "
+                        "/a}, action: allow}]}]}\n",
                   "clients.default_profile: no such profile" },
         };
 
@@ -251,31 +271,55 @@ static void layers_override_each_other(void) {
         static const struct {
                 const char *file, *variables[3], *listen_socket, *want;
         } rows[] = {
-                { "", { "SOCKGUARD_LISTEN_SOCKET_MODE=0660", "SOCKGUARD_LISTEN_SOCKET=/s", "SOCKGUARD_LISTEN_SOCKET_GID=0" }, NULL, "" },
-                { "", { "SOCKGUARD_CLIENTS_GLOBAL_CONCURRENCY_MAX_INFLIGHT=0" }, NULL, "clients.global_concurrency.max_inflight: must be above zero" },
+                { "",
+                  { "SOCKGUARD_LISTEN_SOCKET_MODE=0660", "SOCKGUARD_LISTEN_SOCKET=/s",
+                    "SOCKGUARD_LISTEN_SOCKET_GID=0" },
+                  NULL,
+                  "" },
+                { "",
+                  { "SOCKGUARD_CLIENTS_GLOBAL_CONCURRENCY_MAX_INFLIGHT=0" },
+                  NULL,
+                  "clients.global_concurrency.max_inflight: must be above zero" },
                 { "log: {level: nonsense}\n", { "SOCKGUARD_LOG_LEVEL=warn" }, NULL, "" },
-                { "log: {level: nonsense}\n", { "SOCKGUARD_LOG_LEVEL=" }, NULL, "log.level: must be debug, info, warn or error" },
+                { "log: {level: nonsense}\n",
+                  { "SOCKGUARD_LOG_LEVEL=" },
+                  NULL,
+                  "log.level: must be debug, info, warn or error" },
                 { "log: {level: nonsense}\n", { "LOG_LEVEL= EMERG " }, NULL, "" },
                 { "", { "LOG_LEVEL=" }, NULL, "log.level: must be debug, info, warn or error" },
                 { "", { "LOG_LEVEL=nonsense", "SOCKGUARD_LOG_LEVEL=" }, NULL, "" },
                 { "upstream: {socket: ''}\n", { "SOCKET_PATH= /d " }, NULL, "" },
-                { "upstream: {socket: ''}\n", { "SOCKET_PATH=/d", "SOCKGUARD_UPSTREAM_SOCKET=" }, NULL, "upstream.socket: must be the path" },
+                { "upstream: {socket: ''}\n",
+                  { "SOCKET_PATH=/d", "SOCKGUARD_UPSTREAM_SOCKET=" },
+                  NULL,
+                  "upstream.socket: must be the path" },
                 { "upstream: {socket: ''}\n", { "SOCKET_PATH=  " }, NULL, "upstream.socket: must be the path" },
                 { "upstream: {request_timeout: ''}\n", { "SOCKGUARD_UPSTREAM_REQUEST_TIMEOUT=off" }, NULL, "" },
                 { "", { "SOCKGUARD_LISTENERS=x" }, NULL, "listeners: this list of mappings cannot be set" },
-                { "", { "SOCKGUARD_UPSTREAM_ENDPOINTS=x" }, NULL, "upstream.endpoints: this list of mappings cannot be set" },
+                { "",
+                  { "SOCKGUARD_UPSTREAM_ENDPOINTS=x" },
+                  NULL,
+                  "upstream.endpoints: this list of mappings cannot be set" },
                 { "", { "SOCKGUARD_RULES=x" }, NULL, "" },
                 { RULES, { "SOCKGUARD_RULES=x" }, NULL, "rules: this list of mappings cannot be set" },
                 { "", { "SOCKGUARD_MUTATIONS=x" }, NULL, "mutations: this block cannot be set" },
                 { "ownership: {owner: a}\n", { "SOCKGUARD_OWNERSHIP=x", "SOCKGUARD_OWNERSHIP_LABEL_KEY= " }, NULL, "" },
-                { "listeners: [{name: a, socket: /s, socket_mode: '0600', allowed_profiles: ['*']}]\n", { NULL }, "/t", "listen.socket: cannot be given" },
-                { "listeners: [{name: a, socket: /s, socket_mode: '0600', allowed_profiles: ['*']}]\n", { "SOCKGUARD_LISTEN_SOCKET=/t" }, NULL,
+                { "listeners: [{name: a, socket: /s, socket_mode: '0600', allowed_profiles: ['*']}]\n",
+                  { NULL },
+                  "/t",
+                  "listen.socket: cannot be given" },
+                { "listeners: [{name: a, socket: /s, socket_mode: '0600', allowed_profiles: ['*']}]\n",
+                  { "SOCKGUARD_LISTEN_SOCKET=/t" },
+                  NULL,
                   "listeners: listen and listeners exclude each other" },
                 { "", { "CONTAINERS=1" }, NULL, "rules[3].match.path: the rules allow reading files" },
                 { RULES, { "CONTAINERS=1" }, NULL, "" },
                 { "", { "CONTAINERS=1", "SOCKGUARD_INSECURE_ALLOW_READ_EXFILTRATION=true" }, NULL, "" },
                 { "", { "SESSION=yes" }, NULL, "" },
-                { "request_body: {buildkit: {session: {health: true}}}\n", { "SESSION=yes" }, NULL, "insecure_accept_opaque_buildkit_tunnels: lets tunnels" },
+                { "request_body: {buildkit: {session: {health: true}}}\n",
+                  { "SESSION=yes" },
+                  NULL,
+                  "insecure_accept_opaque_buildkit_tunnels: lets tunnels" },
                 { "", { "ALLOW_EXEC=1" }, NULL, "rules[3].match.path: the rules allow writes" },
                 { "", { "ALLOW_EXEC=1", "SOCKGUARD_REQUEST_BODY_EXEC_ALLOWED_COMMANDS=id" }, NULL, "" },
         };
@@ -291,7 +335,8 @@ static void layers_override_each_other(void) {
                 }
                 got = verdict(rows[i].file, environment, &flags);
                 if (strncmp(got, rows[i].want, strlen(rows[i].want)) != 0 || (!rows[i].want[0] && got[0]))
-                        fprintf(stderr, "%s%s: wanted \"%s\", got \"%s\"\n", rows[i].file, rows[i].variables[0] ? rows[i].variables[0] : "", rows[i].want, got);
+                        fprintf(stderr, "%s%s: wanted \"%s\", got \"%s\"\n", rows[i].file,
+                                rows[i].variables[0] ? rows[i].variables[0] : "", rows[i].want, got);
                 CHECK(strncmp(got, rows[i].want, strlen(rows[i].want)) == 0 && (rows[i].want[0] || !got[0]));
         }
 }
@@ -302,16 +347,23 @@ static void lists_hold_zero_values(void) {
         const struct opt_profile *profile = policy_list(p, config_root(c)->clients.profiles, struct opt_profile);
         const struct opt_request_body *mine = &profile->request_body, *root = &config_root(c)->request_body;
 
-        CHECK(root->image_pull.allow_official && root->image_load.allow_official && root->service.allow_official && root->plugin.allow_official);
+        CHECK(root->image_pull.allow_official && root->image_load.allow_official && root->service.allow_official &&
+              root->plugin.allow_official);
         CHECK(root->network.endpoint_config.allow_aliases && root->libpod_network.endpoint_config.allow_aliases);
-        CHECK(root->container_create.image_trust.require_rekor_inclusion && root->service.image_trust.require_rekor_inclusion);
-        CHECK(!mine->image_pull.allow_official && !mine->image_load.allow_official && !mine->service.allow_official && !mine->plugin.allow_official);
+        CHECK(root->container_create.image_trust.require_rekor_inclusion &&
+              root->service.image_trust.require_rekor_inclusion);
+        CHECK(!mine->image_pull.allow_official && !mine->image_load.allow_official && !mine->service.allow_official &&
+              !mine->plugin.allow_official);
         CHECK(!mine->network.endpoint_config.allow_aliases && !mine->libpod_network.endpoint_config.allow_aliases);
-        CHECK(!mine->container_create.image_trust.require_rekor_inclusion && !mine->service.image_trust.require_rekor_inclusion);
+        CHECK(!mine->container_create.image_trust.require_rekor_inclusion &&
+              !mine->service.image_trust.require_rekor_inclusion);
         config_free(c);
 }
 
-/* `before`, then `each` with numbers in it, then `after`, about half a megabyte long: as large as an admin candidate may be. */
+/*
+ * `before`, then `each` with numbers in it, then `after`, about half a megabyte long: as large as an admin candidate
+ * may be.
+ */
 static char *candidate(const char *before, const char *each, const char *after) {
         size_t room = 600 * 1024, n = (size_t) snprintf(NULL, 0, "%s", before);
         char *text = malloc(room);
@@ -341,8 +393,10 @@ static void a_large_candidate_is_judged_in_time_that_grows_with_its_size(void) {
                 { "clients: {allowed_cidrs: [", "x#,", "]}" },
                 { "listeners: [{name: a, socket: /a, socket_mode: '0600', allowed_profiles: [", "p#,", "]}]" },
                 { "listeners: [", "{name: a#, socket: /a, allowed_profiles: ['*']},", "]" },
-                { "mutations: {rules: [{id: m, surfaces: [", "container_create,", "], inject_labels: {labels: {a: b}}}]}" },
-                { "mutations: {rules: [{id: m, surfaces: [container_create], inject_labels: {labels: {", "k#: v,", "}}}]}" },
+                { "mutations: {rules: [{id: m, surfaces: [", "container_create,",
+                  "], inject_labels: {labels: {a: b}}}]}" },
+                { "mutations: {rules: [{id: m, surfaces: [container_create], inject_labels: {labels: {", "k#: v,",
+                  "}}}]}" },
                 { "listen: {socket: /s}\nclients: {unix_peer_profiles: [", "{profile: p#, uids: [#]},", "]}" },
                 { "x-a: [&a 1,", "*a,", "]" },
                 { "x-a: [", "&a# 1,", "]" },
@@ -363,6 +417,8 @@ static void a_large_candidate_is_judged_in_time_that_grows_with_its_size(void) {
         alarm(0);
 }
 
-CHECK_MAIN(CHECK_TEST(a_large_candidate_is_judged_in_time_that_grows_with_its_size), CHECK_TEST(every_option_is_set_by_its_variable_and_not_by_an_empty_one), CHECK_TEST(null_leaves_the_default_of_every_option),
-           CHECK_TEST(every_option_takes_only_its_type), CHECK_TEST(what_the_reference_lets_pass_is_refused),
-           CHECK_TEST(layers_override_each_other), CHECK_TEST(lists_hold_zero_values))
+CHECK_MAIN(CHECK_TEST(a_large_candidate_is_judged_in_time_that_grows_with_its_size),
+           CHECK_TEST(every_option_is_set_by_its_variable_and_not_by_an_empty_one),
+           CHECK_TEST(null_leaves_the_default_of_every_option), CHECK_TEST(every_option_takes_only_its_type),
+           CHECK_TEST(what_the_reference_lets_pass_is_refused), CHECK_TEST(layers_override_each_other),
+           CHECK_TEST(lists_hold_zero_values))

@@ -14,27 +14,62 @@ static const struct {
         bool blind_writes, reads;
         const char *admits[3], *refuses[3]; /* "METHOD /path" */
 } presets[] = {
-        { "autoheal", 8, false, false, { "POST /containers/x/restart", "GET /events" }, { "POST /containers/x/stop", "GET /containers/x/logs" } },
-        { "cis-docker-benchmark", 27, false, false, { "POST /containers/create", "DELETE /images/a/b" }, { "POST /containers/x/exec", "POST /build" } },
+        { "autoheal",
+          8,
+          false,
+          false,
+          { "POST /containers/x/restart", "GET /events" },
+          { "POST /containers/x/stop", "GET /containers/x/logs" } },
+        { "cis-docker-benchmark",
+          27,
+          false,
+          false,
+          { "POST /containers/create", "DELETE /images/a/b" },
+          { "POST /containers/x/exec", "POST /build" } },
         { "diun", 6, false, true, { "GET /containers/x/json" }, { "POST /containers/create", "GET /events" } },
         { "drydock-with-build", 39, false, false, { "POST /build" }, { "POST /session", "POST /containers/x/exec" } },
         { "drydock-with-compose", 38, false, false, { "POST /volumes/create" }, { "POST /build" } },
         { "drydock-with-mediated-build", 40, false, false, { "POST /session", "POST /grpc" }, { "POST /build" } },
         { "drydock-with-selfupdate", 36, false, false, { "POST /containers/x/exec" }, { "POST /networks/create" } },
-        { "drydock", 33, false, false, { "POST /images/create" }, { "POST /containers/x/exec", "GET /containers/x/logs" } },
-        { "github-actions-runner", 33, true, true, { "POST /containers/x/attach" }, { "DELETE /images/x", "POST /build" } },
+        { "drydock",
+          33,
+          false,
+          false,
+          { "POST /images/create" },
+          { "POST /containers/x/exec", "GET /containers/x/logs" } },
+        { "github-actions-runner",
+          33,
+          true,
+          true,
+          { "POST /containers/x/attach" },
+          { "DELETE /images/x", "POST /build" } },
         { "gitlab-runner", 37, true, true, { "DELETE /images/x" }, { "POST /build" } },
         { "homarr", 11, false, true, { "POST /containers/x/start" }, { "POST /containers/x/kill" } },
         { "homepage", 10, false, true, { "GET /tasks/x" }, { "POST /containers/x/start" } },
         { "multi-listener", 1, false, false, { NULL }, { "GET /_ping" } },
-        { "podman-readonly", 39, false, false, { "GET /libpod/pods/json" }, { "GET /containers/x/logs", "POST /libpod/containers/create" } },
-        { "portainer", 22, true, true, { "POST /services/create", "DELETE /volumes/x" }, { "POST /session", "POST /grpc" } },
+        { "podman-readonly",
+          39,
+          false,
+          false,
+          { "GET /libpod/pods/json" },
+          { "GET /containers/x/logs", "POST /libpod/containers/create" } },
+        { "portainer",
+          22,
+          true,
+          true,
+          { "POST /services/create", "DELETE /volumes/x" },
+          { "POST /session", "POST /grpc" } },
         { "portwing-with-build", 40, false, true, { "POST /build" }, { "POST /session" } },
         { "portwing-with-compose", 39, false, true, { "POST /networks/create" }, { "POST /build" } },
         { "portwing-with-exec", 37, true, true, { "POST /exec/x/start" }, { "POST /networks/create" } },
         { "portwing-with-mediated-build", 41, false, true, { "POST /grpc" }, { "POST /build" } },
         { "portwing", 33, false, true, { "GET /containers/x/logs" }, { "POST /containers/x/exec" } },
-        { "readonly", 3, false, true, { "GET /anything/at/all" }, { "HEAD /containers/json", "POST /containers/create" } },
+        { "readonly",
+          3,
+          false,
+          true,
+          { "GET /anything/at/all" },
+          { "HEAD /containers/json", "POST /containers/create" } },
         { "sockguard", 5, false, false, { "GET /_ping", "HEAD /_ping", "GET /events" }, { "GET /containers/json" } },
         { "traefik", 10, false, true, { "GET /networks/x" }, { "GET /images/json", "POST /containers/create" } },
         { "watchtower", 25, true, true, { "POST /networks/x/connect" }, { "POST /networks/create", "POST /build" } },
@@ -114,8 +149,10 @@ static void every_file_is_in_the_table(void) {
 }
 
 static void the_default_file_gives_way_to_the_section_variables(void) {
-        char *environment[] = { (char[]) { "IMAGES=1" }, NULL };
-        struct config_source source = { .path_given = true, .must_exist = true, .environment = environment, .sections = true };
+        char *environment[] = { (char[]){ "IMAGES=1" }, NULL };
+        struct config_source source = {
+                .path_given = true, .must_exist = true, .environment = environment, .sections = true
+        };
         _cleanup_config_ struct config *c = NULL;
         char path[4200];
 

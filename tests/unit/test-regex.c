@@ -7,14 +7,45 @@
 
 static void what_re2_reads_is_read_and_nothing_else(void) {
         static const char *const good[] = {
-                "", "a", "^a.b$", "a|b|", "(a)(?:b)(?P<n>c)(?<m>d)", "(?i)a", "(?i-s:a)", "[a-z]", "[]a]", "[^]a]", "[[:alpha:][:^digit:]]", "[[:a]",
-                "[a-]", "\\d\\D\\s\\S\\w\\W\\b\\B\\A\\z", "[\\d\\pL]", "\\p{Greek}\\P{^Lu}\\pN", "\\x41\\x{10ffff}\\012", "\\Qa[(\\E*", "\\Qa", "a*?b+?c??",
-                "a{0}", "a{1000}", "a{2,}", "a{2,3}?", "a{", "a{,2}", "a{x}", "(a{10}){100}", "((a{1000}){0}){1000}", "\xc3\xa4",
+                "",
+                "a",
+                "^a.b$",
+                "a|b|",
+                "(a)(?:b)(?P<n>c)(?<m>d)",
+                "(?i)a",
+                "(?i-s:a)",
+                "[a-z]",
+                "[]a]",
+                "[^]a]",
+                "[[:alpha:][:^digit:]]",
+                "[[:a]",
+                "[a-]",
+                "\\d\\D\\s\\S\\w\\W\\b\\B\\A\\z",
+                "[\\d\\pL]",
+                "\\p{Greek}\\P{^Lu}\\pN",
+                "\\x41\\x{10ffff}\\012",
+                "\\Qa[(\\E*",
+                "\\Qa",
+                "a*?b+?c??",
+                "a{0}",
+                "a{1000}",
+                "a{2,}",
+                "a{2,3}?",
+                "a{",
+                "a{,2}",
+                "a{x}",
+                "(a{10}){100}",
+                "((a{1000}){0}){1000}",
+                "\xc3\xa4",
         };
         static const char *const bad[] = {
-                "(", ")", "a)(", "[", "[[:", "[a", "\\Q\\E*", "[b-a]", "[a-\\d]", "[[:nope:]]", "*", "a**", "a++", "a{2}{3}", "(*a)", "a|*", "a{1001}", "a{3,2}", "a{99999}",
-                "(a{100}){11}", "((a{11}){10}){10}", "(?=a)", "(?!a)", "(?<=a)", "(?<!a)", "(?P<n", "(?P<>a)", "(?P<a-b>c)", "(?P=n)", "(?x)", "(?-)", "(?",
-                "\\", "\\1", "\\8", "\\C", "\\y", "\\p", "\\p{Nope", "\\pX", "\\x", "\\x1", "\\x{}", "\\x{110000}", "[\\b]", "[\\", "\xff", "[\xff]",
+                "(",      ")",           "a)(",        "[",        "[[:",      "[a",           "\\Q\\E*",
+                "[b-a]",  "[a-\\d]",     "[[:nope:]]", "*",        "a**",      "a++",          "a{2}{3}",
+                "(*a)",   "a|*",         "a{1001}",    "a{3,2}",   "a{99999}", "(a{100}){11}", "((a{11}){10}){10}",
+                "(?=a)",  "(?!a)",       "(?<=a)",     "(?<!a)",   "(?P<n",    "(?P<>a)",      "(?P<a-b>c)",
+                "(?P=n)", "(?x)",        "(?-)",       "(?",       "\\",       "\\1",          "\\8",
+                "\\C",    "\\y",         "\\p",        "\\p{Nope", "\\pX",     "\\x",          "\\x1",
+                "\\x{}",  "\\x{110000}", "[\\b]",      "[\\",      "\xff",     "[\xff]",
         };
 
         for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
@@ -45,4 +76,5 @@ static void long_patterns_cost_no_more_than_their_length(void) {
         alarm(0);
 }
 
-CHECK_MAIN(CHECK_TEST(what_re2_reads_is_read_and_nothing_else), CHECK_TEST(long_patterns_cost_no_more_than_their_length))
+CHECK_MAIN(CHECK_TEST(what_re2_reads_is_read_and_nothing_else),
+           CHECK_TEST(long_patterns_cost_no_more_than_their_length))

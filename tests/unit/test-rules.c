@@ -25,22 +25,27 @@ static void random_text(char *out, size_t size, const char *const *pieces, uint3
 
 /* The index finds the rule that a look at every rule in turn would find. */
 static void the_index_decides_as_the_rules_in_order_do(void) {
-        static const char *const in_patterns[] = { "/", "/", "/a", "/b", "a", "b", "*", "/*", "/**", "**", "/a/*", "/b/**" };
+        static const char *const in_patterns[] = { "/", "/",  "/a",  "/b", "a",    "b",
+                                                   "*", "/*", "/**", "**", "/a/*", "/b/**" };
         static const char *const in_paths[] = { "/a", "/b", "/", "a", "b", "/ab", "/a/b" };
         unsigned allowed = 0, denied = 0, none = 0;
 
         for (unsigned round = 0; round < 400; round++) {
                 char patterns[RULES][64], text[4096];
-                size_t n = (size_t) snprintf(text, sizeof(text), "insecure_allow_read_exfiltration: true\ninsecure_allow_body_blind_writes: true\n"
-                                                                 "insecure_accept_opaque_buildkit_tunnels: true\nrules:\n");
+                size_t n = (size_t) snprintf(
+                        text, sizeof(text),
+                        "insecure_allow_read_exfiltration: true\ninsecure_allow_body_blind_writes: true\n"
+                        "insecure_accept_opaque_buildkit_tunnels: true\nrules:\n");
                 struct config_source source = { .path = "t.yaml", .from_memory = true };
                 struct config *c = NULL;
                 struct slice image;
                 struct policy p;
 
                 for (unsigned i = 0; i < RULES; i++) {
-                        random_text(patterns[i], sizeof(patterns[i]), in_patterns, sizeof(in_patterns) / sizeof(in_patterns[0]));
-                        n += (size_t) snprintf(text + n, sizeof(text) - n, "  - {match: {method: GET, path: \"%s\"}, action: %s}\n", patterns[i],
+                        random_text(patterns[i], sizeof(patterns[i]), in_patterns,
+                                    sizeof(in_patterns) / sizeof(in_patterns[0]));
+                        n += (size_t) snprintf(text + n, sizeof(text) - n,
+                                               "  - {match: {method: GET, path: \"%s\"}, action: %s}\n", patterns[i],
                                                i % 3 ? "deny" : "allow");
                 }
                 source.text = slice_of(text);
@@ -59,7 +64,8 @@ static void the_index_decides_as_the_rules_in_order_do(void) {
                                         want = i;
                         policy_decide(&p, POLICY_SCOPE_ROOT, HTTP_GET, SLICE("GET"), slice_of(path), &v);
                         if (v.rule != want)
-                                fprintf(stderr, "%s: rule %d, want %d (%s)\n", path, v.rule, want, want < 0 ? "none" : patterns[want]);
+                                fprintf(stderr, "%s: rule %d, want %d (%s)\n", path, v.rule, want,
+                                        want < 0 ? "none" : patterns[want]);
                         CHECK_INT(v.rule, want);
                         CHECK_INT(v.allow, want >= 0 && want % 3 == 0);
                         *(want < 0 ? &none : v.allow ? &allowed : &denied) += 1;
