@@ -53,7 +53,8 @@ EXTRA_DIST += \
 	tests/differential/builder/go.sum \
 	tests/differential/builder/main.go \
 	tests/e2e/bombs.py \
-	tests/e2e/builder-oracle.py
+	tests/e2e/builder-oracle.py \
+	tests/e2e/flows.py
 EXTRA_DIST += tests/e2e/reads.py
 EXTRA_DIST += tests/e2e/tenants-podman.py
 EXTRA_DIST += tests/e2e/tenants-failover.py

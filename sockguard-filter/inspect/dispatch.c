@@ -197,25 +197,46 @@ static bool is_encoded(const struct exchange *x, struct slice *ret) {
         return false;
 }
 
-/* What the row wants to know from the daemon. *ret_stop: it could not be asked, and the mode lets the request pass all
- * the same. */
-static enum stage_result lookup_first(struct exchange *x, const struct inspector *row, struct inspect_input *in,
-                                      struct lookup *answer, bool *ret_stop) {
-        struct slice target;
+/* Asks the daemon. *ret_stop: it could not be asked, and the mode lets the request pass all the same. */
+static enum stage_result look_up(struct exchange *x, struct slice target, struct lookup *ret_answer, bool *ret_stop) {
         int r;
 
-        *ret_stop = false;
-        if (!row->lookup || !row->lookup(in, &target))
-                return STAGE_NEXT;
         *ret_stop = true;
-        r = x->ops->lookup(x, target, LOOKUP_LIMIT, answer);
+        r = x->ops->lookup(x, target, LOOKUP_LIMIT, ret_answer);
         if (r < 0)
                 return fail(x, r == -EFBIG      ? "the daemon's answer is too large"
                                : r == -ENOTCONN ? "it depends on what the daemon says, and a dry run asks nobody"
                                                 : "the daemon did not answer");
-        in->lookup = answer;
         *ret_stop = false;
         return STAGE_NEXT;
+}
+
+/* What the row wants to know from the daemon. */
+static enum stage_result lookup_first(struct exchange *x, const struct inspector *row, struct inspect_input *in,
+                                      struct lookup *answer, bool *ret_stop) {
+        struct slice target;
+
+        if (!row->lookup || !row->lookup(in, &target)) {
+                *ret_stop = false;
+                return STAGE_NEXT;
+        }
+        in->lookup = answer;
+        return look_up(x, target, answer, ret_stop);
+}
+
+/* The host's network, as the engine and as its swarm know it: a swarm's own object of that name is in no list. */
+static enum stage_result host_networks(struct exchange *x, const struct inspector *row, struct inspect_input *in,
+                                       struct lookup *answers, bool *ret_stop) {
+        static const char *const targets[INSPECT_HOST_NETWORKS] = { "/networks/host", "/networks/host?scope=swarm" };
+        enum stage_result stage = STAGE_NEXT;
+
+        *ret_stop = false;
+        if (!row->needs_host_networks || !row->needs_host_networks(in))
+                return STAGE_NEXT;
+        in->host_networks = answers;
+        for (size_t i = 0; i < INSPECT_HOST_NETWORKS && stage == STAGE_NEXT && !*ret_stop; i++)
+                stage = look_up(x, slice_of(targets[i]), &answers[i], ret_stop);
+        return stage;
 }
 
 /* Spools and unpacks. *ret_skip: there is nothing to judge. */
@@ -317,7 +338,7 @@ static bool rules_would_deny(const struct exchange *x) {
 enum stage_result stage_inspect(struct exchange *x) {
         enum http_method method = x->head.method;
         const struct inspector *row;
-        struct lookup answer = { 0 };
+        struct lookup answer = { 0 }, networks[INSPECT_HOST_NETWORKS] = { 0 };
         struct inspect_input in;
         struct arena_mark mark;
         struct inspect_result r = { .outcome = INSPECT_PASS };
@@ -378,6 +399,8 @@ enum stage_result stage_inspect(struct exchange *x) {
         }
 
         stage = lookup_first(x, row, &in, &answer, &stop);
+        if (stage == STAGE_NEXT && !stop)
+                stage = host_networks(x, row, &in, networks, &stop);
         if (stage != STAGE_NEXT || stop)
                 return stage;
         mark = arena_mark(x->arena);

@@ -20,6 +20,8 @@ enum inspect_outcome {
         INSPECT_OTHER,  /* status and code in the result (mutation) */
 };
 
+#define INSPECT_HOST_NETWORKS 2u
+
 struct inspect_input {
         const struct policy *policy;
         const struct opt_request_body *options; /* of the effective scope */
@@ -32,6 +34,7 @@ struct inspect_input {
         struct slice body;            /* complete; empty when the row does not read it */
         struct json_value json;       /* root of the validated body, when the row says JSON and it is not empty */
         const struct lookup *lookup;  /* when the row has a lookup */
+        const struct lookup *host_networks; /* when the row needs them: what the daemon says of its network "host" */
         struct slice facts;           /* when the row has facts: sockguard-unpack's answer */
         struct arena *arena;
         /*
@@ -84,6 +87,8 @@ struct inspector {
         void (*precheck)(const struct inspect_input *in, struct inspect_result *ret);
         /* Optional: the lookup to make first; returns false when none is needed. */
         bool (*lookup)(const struct inspect_input *in, struct slice *ret_path_and_query);
+        /* Optional: does the verdict hang on which network is the host's own? */
+        bool (*needs_host_networks)(const struct inspect_input *in);
         /* INSPECT_ARCHIVE: arguments for sockguard-unpack; false: the body need not be looked at (it streams through).
          */
         bool (*unpack_arguments)(const struct inspect_input *in, const char **argv, size_t room);

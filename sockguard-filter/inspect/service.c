@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+
 #include "base/unicode.h"
 #include "inspect/judge.h"
 #include "inspect/registry.h"
@@ -128,15 +130,46 @@ static const struct json_field service_fields[] = {
 #define KEY(name) "request_body.service." name
 #define SPEC "/TaskTemplate/ContainerSpec"
 
+/*
+ * Docker takes a network's id, or the front of it, where it takes a name; its command line turns the name "host" into the id. So
+ * the daemon is asked for the ids of its host network. 1: this is one; 0: it is not; -EBADMSG: the daemon's answer says nothing.
+ */
+static int is_host_network(const struct inspect_input *in, struct slice target) {
+        target = unicode_trim(target);
+        if (inspect_is_host(target))
+                return 1;
+        for (size_t i = 0; i < INSPECT_HOST_NETWORKS && in->host_networks && target.len > 0; i++) {
+                const struct lookup *answer = &in->host_networks[i];
+                struct json_value id;
+
+                if (answer->status == 404)
+                        continue;
+                if (answer->status != 200 ||
+                    json_validate(answer->body, JSON_ALLOW_NUL | JSON_ALLOW_BAD_UTF8, JSON_DEPTH_MAX, in->arena, NULL) < 0)
+                        return -EBADMSG;
+                id = json_member(json_root(answer->body), SLICE("Id"));
+                if (id.type != JSON_STRING)
+                        return -EBADMSG;
+                if (slice_starts(json_string(id, in->arena), target))
+                        return 1;
+        }
+        return 0;
+}
+
 static bool judge_networks(const struct inspect_input *in, const struct json_list *networks, const char *at, struct inspect_result *r) {
         const struct network_target *t = networks->at;
 
-        for (size_t i = 0; i < networks->n; i++)
-                if (inspect_is_host(t[i].target) && !in->options->service.allow_host_network) {
-                        inspect_deny(in, r, inspect_under(in, inspect_at(in, at, i), SLICE("Target")), t[i].target,
-                                     KEY("allow_host_network"), "the host's network is not allowed");
-                        return false;
-                }
+        for (size_t i = 0; i < networks->n && !in->options->service.allow_host_network; i++) {
+                int host = is_host_network(in, t[i].target);
+
+                if (host == 0)
+                        continue;
+                inspect_deny(in, r, inspect_under(in, inspect_at(in, at, i), SLICE("Target")), t[i].target,
+                             KEY("allow_host_network"), host > 0 ? "the host's network is not allowed" : "the daemon does not say which network is the host's");
+                if (host < 0)
+                        r->outcome = INSPECT_FAILED;
+                return false;
+        }
         return true;
 }
 
@@ -282,6 +315,28 @@ static bool rolls_back(const struct inspect_input *in) {
         return false;
 }
 
+static bool names_network(const struct json_list *networks) {
+        const struct network_target *t = networks->at;
+
+        for (size_t i = 0; i < networks->n; i++)
+                if (!inspect_is_blank(t[i].target) && !inspect_is_host(t[i].target))
+                        return true;
+        return false;
+}
+
+/* A body that cannot be decoded is refused without asking. */
+static bool needs_host_networks(const struct inspect_input *in) {
+        struct service s = { 0 };
+
+        if (in->options->service.allow_host_network)
+                return false;
+        if (rolls_back(in))
+                return true;
+        return in->body.len > 0 && json_validate(in->body, 0, JSON_DEPTH_MAX, in->arena, NULL) == 0 &&
+               JSON_DECODE(json_root(in->body), service_fields, &s, in->arena, NULL) == 0 &&
+               (names_network(&s.networks) || names_network(&s.task.networks));
+}
+
 static bool update_lookup(const struct inspect_input *in, struct slice *ret_path_and_query) {
         const struct slice prefix = SLICE("/services/"), suffix = SLICE("/update");
         struct slice id;
@@ -321,7 +376,9 @@ static void inspect_update(const struct inspect_input *in, struct inspect_result
 }
 
 const struct inspector inspect_service_rows[] = {
-        { HTTP_POST, "/services/create", INSPECT_JSON, BODY_MAX, inspect_service, .name = "service" },
-        { HTTP_POST, "/services/{}/update", INSPECT_JSON, BODY_MAX, inspect_update, .lookup = update_lookup, .name = "service" },
+        { HTTP_POST, "/services/create", INSPECT_JSON, BODY_MAX, inspect_service,
+          .needs_host_networks = needs_host_networks, .name = "service" },
+        { HTTP_POST, "/services/{}/update", INSPECT_JSON, BODY_MAX, inspect_update, .lookup = update_lookup,
+          .needs_host_networks = needs_host_networks, .name = "service" },
         { 0 },
 };

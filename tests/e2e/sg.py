@@ -373,6 +373,80 @@ class StandIn(threading.Thread):
         self.close()
 
 
+class Daemon:
+    """A dockerd of the test's own, with busybox; the test is skipped where none can be started. Its bridges and mounts go with it."""
+
+    def __init__(self):
+        if os.geteuid() != 0 or not shutil.which("dockerd") or not DOCKER_SOCK:
+            skip("needs root, dockerd and a daemon that has busybox")
+        self.dir = tempfile.mkdtemp(prefix="sgd-")
+        self.sock = os.path.join(self.dir, "d.sock")
+        with open(os.path.join(self.dir, "log"), "wb") as log:
+            self.process = subprocess.Popen(["dockerd", "--data-root", self.dir + "/data", "--exec-root", self.dir + "/exec", "-H", "unix://" + self.sock, "--pidfile",
+                                             self.dir + "/pid", "--bridge=none", "--iptables=false", "--ip6tables=false"], stdout=log, stderr=log)
+        try:
+            self.wait()
+        except BaseException:
+            self.close()
+            raise
+
+    def wait(self):
+        for _ in range(600):
+            if self.process.poll() is not None:
+                break
+            if os.path.exists(self.sock) and (r := self.request("GET", "/_ping")) and r.status == 200:
+                image = request(DOCKER_SOCK, "GET", "/images/busybox/get", timeout=60).body
+                self.request("POST", "/images/load", image, [("Content-Type", "application/x-tar")])
+                return
+            time.sleep(0.1)
+        skip("dockerd does not start here")
+
+    def request(self, method, target, body=None, headers=()):
+        """A request past every filter."""
+        return request(self.sock, method, target, body, headers, timeout=60)
+
+    def swarm(self, address):
+        """Makes a swarm of one; False: not here."""
+        r = self.request("POST", "/swarm/init", {"ListenAddr": address, "AdvertiseAddr": address})
+        return bool(r and r.status == 200)
+
+    def clear(self):
+        """Takes away what would outlive the daemon: a bridge left behind has addresses that the next one wants."""
+        self.request("POST", "/swarm/leave?force=1")
+        for kind, key, remove in (("/containers/json?all=1", "Id", "/containers/%s?force=1&v=1"), ("/networks?filters={\"driver\":[\"bridge\"]}", "Id", "/networks/%s")):
+            r = self.request("GET", kind)
+            for one in r.json() if r and r.status == 200 else []:
+                self.request("DELETE", remove % one[key])
+
+    def close(self):
+        if self.process.poll() is None and os.path.exists(self.sock):
+            self.clear()
+        self.process.terminate()
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        for line in reversed(open("/proc/mounts").read().splitlines()):
+            if line.split()[1].startswith(self.dir):
+                subprocess.run(["umount", "-l", line.split()[1]], check=False)
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *a):
+        self.close()
+
+
+def preset(name, upstream):
+    """A bundled preset, for another daemon than the one it names."""
+    with open(os.path.join(SRC, "policy", name + ".yaml")) as f:
+        lines = f.read().splitlines()
+    at = lines.index("upstream:")
+    return "\n".join(lines[:at + 1] + ["  socket: " + json.dumps(upstream)] + lines[at + 2:]) + "\n"
+
+
 ALLOW_ALL = """rules:
   - {match: {method: "*", path: "/**"}, action: allow}
 insecure_allow_body_blind_writes: true

@@ -15,8 +15,8 @@ static inline struct opt_request_body *bodies_options(struct fake *f) {
 }
 
 /* `fields` are "Name: value" texts; NULL ends them. Empty facts: the upload is empty. */
-static inline struct inspect_result bodies_judge(struct fake *f, const char *line, const char *const *fields, struct slice body,
-                                                 struct slice facts, const struct lookup *lookup) {
+static inline struct inspect_result bodies_judge_with(struct fake *f, const char *line, const char *const *fields, struct slice body,
+                                                      struct slice facts, const struct lookup *lookup, const struct lookup *networks) {
         static struct http_field room[8];
         struct inspect_result r = { 0 };
         struct inspect_input in;
@@ -45,10 +45,20 @@ static inline struct inspect_result bodies_judge(struct fake *f, const char *lin
         in = (struct inspect_input) {
                 .policy = &f->policy, .options = bodies_options(f), .method = f->x.head.method, .path = f->x.target.normalized,
                 .version = f->x.target.version, .query = &query, .head = &f->x.head, .body = body, .facts = facts, .lookup = lookup,
+                .host_networks = networks,
                 .arena = &f->arena,
         };
         inspect_run(row, &in, &r);
         return r;
+}
+
+static inline struct inspect_result bodies_judge(struct fake *f, const char *line, const char *const *fields, struct slice body,
+                                                 struct slice facts, const struct lookup *lookup) {
+        return bodies_judge_with(f, line, fields, body, facts, lookup, NULL);
+}
+
+static inline struct inspect_result bodies_judge_networks(struct fake *f, const char *line, struct slice body, const struct lookup *networks) {
+        return bodies_judge_with(f, line, NULL, body, (struct slice) { 0 }, NULL, networks);
 }
 
 static inline enum inspect_outcome bodies_json(struct fake *f, const char *line, const char *body) {

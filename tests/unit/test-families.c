@@ -132,6 +132,30 @@ static void services_are_judged_like_containers(void) {
         fake_done(&f);
 }
 
+static void the_hosts_network_has_ids_too(void) {
+        struct lookup answers[INSPECT_HOST_NETWORKS] = { { .status = 200, .body = SLICE("{\"Id\":\"0a1b2c3d\",\"Name\":\"host\"}") },
+                                                         { .status = 200, .body = SLICE("{\"Id\":\"zy9x\"}") } };
+        static const struct {
+                const char *target;
+                enum inspect_outcome want;
+        } rows[] = { { "0a1b2c3d", INSPECT_DENY }, { "0a", INSPECT_DENY }, { " z ", INSPECT_DENY }, { "zy9x1", INSPECT_PASS }, { "net", INSPECT_PASS }, { "", INSPECT_PASS } };
+        char body[128];
+
+        fake_init(&f);
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+                for (int inner = 0; inner < 2; inner++) {
+                        snprintf(body, sizeof(body), inner ? "{\"TaskTemplate\":{\"Networks\":[{\"Target\":\"%s\"}]}}" : "{\"Networks\":[{\"Target\":\"%s\"}]}", rows[i].target);
+                        CHECK_INT(bodies_judge_networks(&f, SERVICE, slice_of(body), answers).outcome, rows[i].want);
+                }
+        answers[1].status = 404; /* no swarm, or one that hides it: it can then not be named either */
+        CHECK_INT(bodies_judge_networks(&f, SERVICE, SLICE("{\"Networks\":[{\"Target\":\"net\"}]}"), answers).outcome, INSPECT_PASS);
+        answers[1].status = 500;
+        CHECK_INT(bodies_judge_networks(&f, SERVICE, SLICE("{\"Networks\":[{\"Target\":\"net\"}]}"), answers).outcome, INSPECT_FAILED);
+        answers[1] = (struct lookup) { .status = 200, .body = SLICE("[]") };
+        CHECK_INT(bodies_judge_networks(&f, SERVICE, SLICE("{\"Networks\":[{\"Target\":\"net\"}]}"), answers).outcome, INSPECT_FAILED);
+        fake_done(&f);
+}
+
 static void a_rollback_is_judged_by_the_specification_that_comes_back(void) {
         static const struct { const char *answer; int status; enum inspect_outcome want; } rows[] = {
                 { "{\"PreviousSpec\":{\"TaskTemplate\":{\"ContainerSpec\":{\"Image\":\"evil.io/x\"}}}}", 200, INSPECT_DENY },
@@ -340,7 +364,7 @@ static void podman_pulls_and_networks_are_judged_like_dockers(void) {
 
 CHECK_MAIN(CHECK_TEST(volumes_get_no_driver_and_no_options), CHECK_TEST(networks_are_gated_member_by_member),
            CHECK_TEST(secrets_keep_to_the_builtin_drivers), CHECK_TEST(services_are_judged_like_containers),
-           CHECK_TEST(a_rollback_is_judged_by_the_specification_that_comes_back), CHECK_TEST(the_swarm_keeps_its_authority),
+           CHECK_TEST(the_hosts_network_has_ids_too), CHECK_TEST(a_rollback_is_judged_by_the_specification_that_comes_back), CHECK_TEST(the_swarm_keeps_its_authority),
            CHECK_TEST(nodes_keep_role_name_and_labels), CHECK_TEST(plugins_get_no_privileges),
            CHECK_TEST(podman_containers_stay_off_the_host), CHECK_TEST(kubernetes_documents_are_counted), CHECK_TEST(podman_pods_are_no_way_around),
            CHECK_TEST(podman_pulls_and_networks_are_judged_like_dockers))
