@@ -11,22 +11,32 @@
 #define MADV_POPULATE_WRITE 23
 #endif
 
-#define READ_MOST (4u << 20)  /* larger files, such as libunistring's tables, are looked at in few places */
 #define WRITE_MOST (512u << 10) /* larger anonymous mappings are buffers, of which a handshake needs little */
 
+/* What a handshake runs much of. The other libraries are a third of the pages, and touched here and there. */
+static bool is_busy(struct slice path) {
+        static const char *const names[] = { "sockguard-tls", "libgnutls.", "libnettle.", "libhogweed.", "libgmp.", "libtasn1." };
+        struct slice name = slice_from(path, (size_t) (slice_rfind(path, '/') + 1));
+
+        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+                if (slice_starts(name, slice_of(names[i])))
+                        return true;
+        return false;
+}
+
 /* "from-to perms offset device inode  path" (proc_pid_maps(5)). False: not worth populating. */
-static bool worth_it(const char *line, struct pages *w) {
+static bool worth_it(const char *line, struct pages *p) {
         unsigned long from, to;
         char perms[5], path[256] = "";
 
         if (sscanf(line, "%lx-%lx %4s %*s %*s %*s %255s", &from, &to, perms, path) < 3 || perms[0] != 'r' || perms[3] != 'p')
                 return false;
-        if (path[0] == '[' && !slice_eq(slice_of(path), SLICE("[heap]")) && !slice_eq(slice_of(path), SLICE("[stack]")))
+        if (path[0] == '[' && strcmp(path, "[heap]") != 0 && strcmp(path, "[stack]") != 0)
                 return false; /* the kernel's own */
-        w->mappings[w->n].at = (void *) (uintptr_t) from;
-        w->mappings[w->n].size = to - from;
-        w->mappings[w->n].write = perms[1] == 'w';
-        return to - from <= (perms[1] == 'w' ? WRITE_MOST : READ_MOST);
+        p->mappings[p->n].at = (void *) (uintptr_t) from;
+        p->mappings[p->n].size = to - from;
+        p->mappings[p->n].write = perms[1] == 'w';
+        return perms[1] == 'w' ? to - from <= WRITE_MOST : is_busy(slice_of(path));
 }
 
 void pages_learn(struct pages *ret) {
@@ -42,7 +52,7 @@ void pages_learn(struct pages *ret) {
         fclose(f);
 }
 
-void pages_take(const struct pages *w) {
-        for (size_t i = 0; i < w->n; i++)
-                (void) madvise(w->mappings[i].at, w->mappings[i].size, w->mappings[i].write ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
+void pages_take(const struct pages *p) {
+        for (size_t i = 0; i < p->n; i++)
+                (void) madvise(p->mappings[i].at, p->mappings[i].size, p->mappings[i].write ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
 }

@@ -10,7 +10,7 @@
  * library that it runs is mapped at the first call: some 130 faults in a handshake, while the client waits. Here they are taken before
  * there is a client. Where the kernel cannot (before Linux 5.14) nothing happens.
  */
-#define PAGES_MOST 96u /* mappings; the program and a dozen libraries have about 80 */
+#define PAGES_MOST 64u /* mappings; about 45 are worth it */
 
 struct pages {
         size_t n;
@@ -25,6 +25,6 @@ struct pages {
 void pages_learn(struct pages *ret);
 
 /* In a child of it. */
-void pages_take(const struct pages *w);
+void pages_take(const struct pages *p);
 
 #endif
