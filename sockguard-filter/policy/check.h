@@ -31,6 +31,9 @@ void check_rules(struct config *c, struct plist rules);
 void warn_exposures(struct config *c, struct plist rules, const struct opt_request_body *body,
                     const struct policy_scope *scope);
 
+/* Is there a path that both patterns match? True also for patterns of more than 4 KiB, which are not looked at. */
+bool patterns_meet(struct slice a, struct slice b);
+
 /* Shared pieces. */
 
 struct tls_facts {

@@ -55,8 +55,8 @@ static const struct family {
 };
 
 #define N_FAMILIES (sizeof(families) / sizeof(families[0]))
-#define PATTERN_MAX 4096u /* longer patterns are not looked at: no name is that long */
-#define WARNINGS_MAX 20u  /* of one scope */
+#define PATTERN_MAX 4096u
+#define WARNINGS_MAX 20u /* of one scope */
 
 /*
  * A pattern as an automaton: state i is before its i-th byte. `skip` is the state that is reached without a byte, 0 for
@@ -106,8 +106,8 @@ static bool endings_agree(struct slice a, struct slice b) {
         return n == a.len || n == b.len || a.at[a.len - 1 - n] == '*' || b.at[b.len - 1 - n] == '*';
 }
 
-/* Is there a path that both patterns match? Walks the pairs of states; at most length x length of them. */
-static bool patterns_meet(struct slice a, struct slice b) {
+/* Walks the pairs of states; at most length x length of them. */
+static bool walk_meets(struct slice a, struct slice b) {
         size_t width = b.len + 1, n = (a.len + 1) * width, todo = 0;
         uint32_t few[1024], *stack = few;
         bool seen_few[1024], *seen = seen_few, met = false;
@@ -161,6 +161,13 @@ static bool patterns_meet(struct slice a, struct slice b) {
                 free(seen);
         }
         return met;
+}
+
+bool patterns_meet(struct slice a, struct slice b) {
+        /* No name is that long: what is not looked at counts as meeting. */
+        if (a.len > PATTERN_MAX || b.len > PATTERN_MAX)
+                return true;
+        return beginnings_agree(a, b) && endings_agree(a, b) && walk_meets(a, b);
 }
 
 /* Does the rule match the family whatever the names in it are? Judged by two names that nobody writes rules for. */
@@ -227,9 +234,7 @@ void warn_exposures(struct config *c, struct plist rules, const struct opt_reque
                                 continue;
                         if (!compiled[i].allow) {
                                 shut[f] = covers(path, family->pattern);
-                        } else if (beginnings_agree(path, slice_of(family->pattern)) &&
-                                   endings_agree(path, slice_of(family->pattern)) &&
-                                   patterns_meet(path, slice_of(family->pattern))) {
+                        } else if (patterns_meet(path, slice_of(family->pattern))) {
                                 warn(c, &written[i].match.path, "lets some of %s %s through: %s", family->name,
                                      family->pattern, consequences[family->danger]);
                                 warned++;

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "policy/glob.h"
+#include "policy/check.h"
 
 static const char *const allowed[] = {
         /* the two streams */
@@ -137,8 +137,8 @@ static const char *const uploads[] = {
         "/images/create",
         "/libpod/images/import",
         "/plugins/create",
-        "/containers/x/archive",
-        "/libpod/containers/x/archive",
+        "/containers/*/archive",
+        "/libpod/containers/*/archive",
 };
 
 static bool lets_uploads_in(struct config *c, struct plist rules) {
@@ -147,7 +147,7 @@ static bool lets_uploads_in(struct config *c, struct plist rules) {
         for (uint32_t i = 0; i < rules.n; i++)
                 for (size_t k = 0; k < sizeof(uploads) / sizeof(uploads[0]); k++)
                         if (slice_eq(text_of(c, at[i].action), SLICE("allow")) &&
-                            glob_match_rule(text_of(c, at[i].match.path), slice_of(uploads[k])))
+                            patterns_meet(text_of(c, at[i].match.path), slice_of(uploads[k])))
                                 return true;
         return false;
 }

@@ -218,6 +218,36 @@ static void all_problems_are_reported_in_one_go(void) {
                         "t.yaml:1:23: request_body.exec.allow_root: unknown key (did you mean \"allow_root_user\"?)");
 }
 
+/* Steps of the filter's sandbox under one rule; a filter that starts sockguard-unpack needs another than one that never
+ * does. */
+static uint32_t sandbox_of(const char *method, const char *path) {
+        char text[300];
+        struct slice image;
+        struct config *c;
+        struct policy p;
+        uint32_t n;
+
+        snprintf(text, sizeof(text), "rules: [{match: {method: %s, path: \"%s\"}, action: allow}]\n", method, path);
+        c = load(text);
+        CHECK_INT(config_check(c), 0);
+        CHECK_INT(config_compile(c, 1, &image), 0);
+        CHECK_INT(policy_image_view(image.at, image.len, &p, NULL), 0);
+        n = p.header->seccomp.n;
+        config_free(c);
+        return n;
+}
+
+static void uploads_to_one_container_may_be_unpacked(void) {
+        uint32_t with = sandbox_of("PUT", "/containers/*/archive"), without = sandbox_of("GET", "/_ping");
+
+        CHECK(with != without);
+        CHECK_INT(sandbox_of("PUT", "/containers/web/archive"), with);
+        CHECK_INT(sandbox_of("PUT", "/containers/w*/archive"), with);
+        CHECK_INT(sandbox_of("PUT", "/libpod/containers/web/arch*"), with);
+        CHECK_INT(sandbox_of("POST", "/images/load"), with);
+        CHECK_INT(sandbox_of("GET", "/containers/*/json"), without);
+}
+
 static void a_key_that_is_let_through_explains_nothing(void) {
         char allow[] = "SOCKGUARD_ALLOW_UNKNOWN_KEYS=true", *environment[] = { allow, NULL };
         struct config *c = load_env("clients: {profiles: [{name: a, ruels: []}]}\n", environment);
@@ -538,10 +568,10 @@ static void section_variables_replace_the_default_rules_only(void) {
 CHECK_MAIN(CHECK_TEST(an_empty_text_is_all_defaults), CHECK_TEST(problems_say_where_what_and_what_was_meant),
            CHECK_TEST(an_empty_mapping_does_not_count_as_a_number), CHECK_TEST(another_version_of_yaml_is_refused),
            CHECK_TEST(misspelt_variables_are_warned_of), CHECK_TEST(docker_host_that_loses_is_warned_of),
-           CHECK_TEST(a_signed_policy_is_not_compiled_unseen), CHECK_TEST(a_key_that_is_let_through_explains_nothing),
-           CHECK_TEST(all_problems_are_reported_in_one_go), CHECK_TEST(trust_roots_count_only_while_trust_is_on),
-           CHECK_TEST(scalars_are_what_the_dialect_says), CHECK_TEST(durations_have_units),
-           CHECK_TEST(the_environment_beats_the_file_and_names_itself),
+           CHECK_TEST(uploads_to_one_container_may_be_unpacked), CHECK_TEST(a_signed_policy_is_not_compiled_unseen),
+           CHECK_TEST(a_key_that_is_let_through_explains_nothing), CHECK_TEST(all_problems_are_reported_in_one_go),
+           CHECK_TEST(trust_roots_count_only_while_trust_is_on), CHECK_TEST(scalars_are_what_the_dialect_says),
+           CHECK_TEST(durations_have_units), CHECK_TEST(the_environment_beats_the_file_and_names_itself),
            CHECK_TEST(a_variable_that_names_a_block_changes_nothing),
            CHECK_TEST(list_entries_start_from_zero_not_from_defaults), CHECK_TEST(merge_keys_yield_to_what_is_written),
            CHECK_TEST(an_alias_bomb_is_refused), CHECK_TEST(an_image_reads_back_and_a_damaged_one_does_not),
