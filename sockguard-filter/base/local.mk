@@ -10,6 +10,7 @@ libcore_a_SOURCES += \
 	sockguard-filter/base/json_decode.c sockguard-filter/base/json_read.c sockguard-filter/base/json_text.h \
 	sockguard-filter/base/json_scan.c sockguard-filter/base/json_scan.h \
 	sockguard-filter/base/path_pattern.c sockguard-filter/base/path_pattern.h \
+	sockguard-filter/base/date.c sockguard-filter/base/date.h \
 	sockguard-filter/base/slice.c sockguard-filter/base/slice.h \
 	sockguard-filter/base/strbuf.c sockguard-filter/base/strbuf.h \
 	sockguard-filter/base/unicode.c sockguard-filter/base/unicode_case.c sockguard-filter/base/unicode.h

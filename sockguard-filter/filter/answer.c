@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/date.h"
 
 #define DENIAL_TEXT "request denied by sockguard policy"
 
@@ -57,14 +58,10 @@ void answer_expectation_failed(struct strbuf *out) {
 void answer_date(struct strbuf *out) {
         static const char days[7][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
         static const char months[12][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
-        time_t now = time(NULL);
-        struct tm tm;
+        struct date d = date_of(time(NULL));
 
-        /* Not strftime(3): names of days depend on the locale there. */
-        if (!gmtime_r(&now, &tm))
-                return;
-        strbuf_addf(out, "Date: %s, %02d %s %04d %02d:%02d:%02d GMT\r\n", days[tm.tm_wday], tm.tm_mday, months[tm.tm_mon],
-                    tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+        strbuf_addf(out, "Date: %s, %02u %s %04d %02u:%02u:%02u GMT\r\n", days[d.weekday], d.day, months[d.month - 1], d.year, d.hour,
+                    d.minute, d.second);
 }
 
 void answer_ids(struct strbuf *out, const struct exchange *x) {

@@ -279,10 +279,6 @@ unsigned endpoints_active(const struct endpoint_set *e) {
         return i < 0 ? 0 : (unsigned) i;
 }
 
-bool endpoints_are_local(const struct endpoint_set *e, unsigned endpoint) {
-        return endpoint < e->n && e->at[endpoint].kind == ENDPOINT_UNIX;
-}
-
 struct slice endpoints_name(const struct endpoint_set *e, unsigned endpoint) {
         return endpoint < e->n ? policy_str(e->policy, configured(e->policy, endpoint)->display) : SLICE("");
 }

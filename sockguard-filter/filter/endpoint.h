@@ -63,9 +63,6 @@ void endpoints_failed(struct endpoint_set *e, unsigned endpoint);
 /* Number of the endpoint that the next dial tries first. */
 unsigned endpoints_active(const struct endpoint_set *e);
 
-/* Is it a unix socket of this host? */
-bool endpoints_are_local(const struct endpoint_set *e, unsigned endpoint);
-
 /* "unix://...", "tcp://..." or "tcp+tls://..." for logs; a view of the policy. */
 struct slice endpoints_name(const struct endpoint_set *e, unsigned endpoint);
 

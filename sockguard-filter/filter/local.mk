@@ -8,6 +8,7 @@ libcore_a_SOURCES += \
 	sockguard-filter/filter/dryrun.c sockguard-filter/filter/dryrun.h \
 	sockguard-filter/filter/exchange.c \
 	sockguard-filter/filter/flow.c sockguard-filter/filter/flow.h \
+	sockguard-filter/filter/landlock.c sockguard-filter/filter/landlock.h \
 	sockguard-filter/filter/local.c \
 	sockguard-filter/filter/lookup.c \
 	sockguard-filter/filter/ops.c \
@@ -27,7 +28,11 @@ bin_PROGRAMS += bin/sockguard-filter
 bin_sockguard_filter_SOURCES = sockguard-filter/filter/main.c
 bin_sockguard_filter_LDADD = libcore.a
 
-check_PROGRAMS += tests/unit/test-deadlines tests/unit/test-flow tests/unit/test-pool
+check_PROGRAMS += tests/unit/test-confine tests/unit/test-date tests/unit/test-deadlines tests/unit/test-flow tests/unit/test-pool
+tests_unit_test_confine_SOURCES = tests/unit/test-confine.c tests/unit/check.h
+tests_unit_test_confine_LDADD = libcore.a $(CJSON_LIBS)
+tests_unit_test_date_SOURCES = tests/unit/test-date.c tests/unit/check.h
+tests_unit_test_date_LDADD = libcore.a
 tests_unit_test_deadlines_SOURCES = tests/unit/test-deadlines.c tests/unit/check.h
 tests_unit_test_deadlines_LDADD = libcore.a $(CJSON_LIBS)
 tests_unit_test_flow_SOURCES = tests/unit/test-flow.c tests/unit/check.h

@@ -121,7 +121,7 @@ int connection_lookup(struct connection *c, struct slice path_and_query, size_t 
         for (int attempt = 0;; attempt++) {
                 bool reused, answered = false;
 
-                r = upstream_open(&c->up, attempt > 0 ? UPSTREAM_FRESH : UPSTREAM_KEPT, deadline, &e);
+                r = upstream_open(&c->up, attempt > 0, deadline, &e);
                 if (r < 0)
                         return r;
                 reused = c->up.kept;

@@ -2,12 +2,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "filter/connection.h"
@@ -226,7 +226,6 @@ static int prepare(struct connection *c, const struct options *o, const char *fd
         arena_init(&c->arena, ARENA_MAX, NULL);
         strbuf_init(&c->out, CLIENT_BUFFER);
         strbuf_init(&c->body, WIRE_BLOCK);
-        tzset(); /* reads a file at its first call, and gmtime_r(3) would call it while a client waits */
         (void) policy_source_open(&c->source, o->policy_path, quiet, NULL);
         c->listener_name = listener_name(o, fd_name, &c->source);
         return telemetry_open(&c->telemetry, c->source.loaded ? &c->source.policy : NULL, client, n_client, e);
@@ -247,6 +246,25 @@ static void prepare_for_all(struct connection *c, const struct options *o) {
                 (void) endpoints_open(&c->up.set, &c->source.policy, NULL, &e); /* members see the failure, and tell */
 }
 
+/* The end of our privileges. What a later policy needs, and the state beside it, stays within reach. */
+static int confine(struct connection *c, const struct options *o, struct error *e) {
+        const char *runtime[3] = { NULL };
+        char real[PATH_MAX];
+        struct stat st;
+
+        /* A policy that this process compiled itself never changes, and has no state beside it. */
+        if (!c->source.compiled_here) {
+                runtime[0] = c->state.dir[0] ? c->state.dir : ".";
+                if (lstat(o->policy_path, &st) == 0 && S_ISLNK(st.st_mode) && realpath(o->policy_path, real)) {
+                        char *slash = strrchr(real, '/');
+
+                        slash[slash == real] = '\0';
+                        runtime[1] = real;
+                }
+        }
+        return privilege_drop(c->source.loaded ? &c->source.policy : NULL, runtime, e);
+}
+
 /* What every process does for itself, and then the end of its privileges. */
 static int enter(struct connection *c, const struct options *o, struct error *e) {
         int r;
@@ -261,7 +279,7 @@ static int enter(struct connection *c, const struct options *o, struct error *e)
                         return r;
         }
         c->up.set.shared = c->state.map;
-        return privilege_drop(c->source.loaded ? &c->source.policy : NULL, e);
+        return confine(c, o, e);
 }
 
 static int identify(struct connection *c, int fd, struct error *e) {
@@ -466,17 +484,17 @@ int main(int argc, char **argv) {
         if (way == WAY_LISTENER)
                 return o.pool > 0 ? keep_pool(c, &o, argv) : serve_accepted(c, &o);
 
+        if (way == WAY_INETD || quiet)
+                forget_other_names(way, quiet);
         r = identify(c, in, &e);
         if (r == 0 && o.dry_run) {
                 c->dry_run = true;
                 c->state.optional = true;
-                r = privilege_drop(c->source.loaded ? &c->source.policy : NULL, &e);
+                r = privilege_drop(c->source.loaded ? &c->source.policy : NULL, &(const char *const) { NULL }, &e);
         } else if (r == 0)
                 r = enter(c, &o, &e);
         if (r < 0)
                 return complain(c, &e);
-        if (way == WAY_INETD || quiet)
-                forget_other_names(way, quiet);
         r = serve(c, in, out, &e);
         return r == EXIT_SUCCESS && c->denied ? EXIT_DENIED : r;
 }

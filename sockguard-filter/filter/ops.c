@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "filter/connection.h"
+#include "filter/privilege.h"
 #include "unpack/run.h"
 
 int connection_continue(struct connection *c) {
@@ -115,12 +116,11 @@ static void op_body_replace(struct exchange *x, struct slice body) {
 
 /* A file without a name: nobody else can open it, and it is gone with the process. */
 static int spool_file(void) {
-        const char *dirs[] = { getenv("TMPDIR"), "/var/tmp", "/tmp" };
+        const char *dir;
         int fd = -1;
 
-        for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]) && fd < 0; i++)
-                if (dirs[i] && dirs[i][0] == '/')
-                        fd = open(dirs[i], O_RDWR | O_TMPFILE | O_EXCL | O_CLOEXEC, 0600);
+        for (unsigned i = 0; fd < 0 && (dir = privilege_spool_dir(i)) != NULL; i++)
+                fd = open(dir, O_RDWR | O_TMPFILE | O_EXCL | O_CLOEXEC, 0600);
         return fd < 0 ? -errno : fd;
 }
 

@@ -176,6 +176,8 @@ static _Noreturn void become_member(const struct pool_config *config, struct mem
                 _exit(0);
         (void) close(pool.page_fd);
         connection_catch_signals();
+        if (pool.stop)
+                _exit(0); /* told to while the parent's handler was still ours */
         _exit(config->member(config->arg));
 }
 

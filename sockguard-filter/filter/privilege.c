@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "filter/privilege.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "filter/landlock.h"
+#include "unpack/run.h"
 
 static const struct {
         __rlimit_resource_t what;
@@ -25,10 +31,12 @@ static const struct {
 static int lower_limits(struct error *e) {
         for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
                 struct rlimit l = { limits[i].most, limits[i].most }, was;
+                int r = prlimit(0, limits[i].what, &l, &was);
 
-                if (getrlimit(limits[i].what, &was) == 0 && was.rlim_max < l.rlim_max)
-                        l.rlim_cur = l.rlim_max = was.rlim_max;
-                if (setrlimit(limits[i].what, &l) < 0)
+                /* EPERM: who started us has set it lower already; a privileged process has raised it then, and takes that back. */
+                if (r == 0 && was.rlim_max < l.rlim_max)
+                        r = setrlimit(limits[i].what, &was);
+                if (r < 0 && errno != EPERM)
                         return error_errno(e, -errno, "cannot lower a resource limit");
         }
         return 0;
@@ -59,12 +67,60 @@ static int install_filter(const struct policy *p, struct error *e) {
         return 0;
 }
 
-int privilege_drop(const struct policy *p, struct error *e) {
+const char *privilege_spool_dir(unsigned i) {
+        const char *dirs[] = { getenv("TMPDIR"), "/var/tmp", "/tmp" };
+        unsigned n = 0;
+
+        for (size_t k = 0; k < sizeof(dirs) / sizeof(dirs[0]); k++)
+                if (dirs[k] && dirs[k][0] == '/' && n++ == i)
+                        return dirs[k];
+        return NULL;
+}
+
+#ifdef SOCKGUARD_INSTRUMENTED
+static int confine_files(const struct policy *p, const char *const *runtime, struct error *e) {
+        (void) p, (void) runtime, (void) e;
+        return 0; /* gcov and the sanitizers write and read files of their own */
+}
+#else
+
+#define RUNTIME_MAX 3
+#define ROWS_MAX (RUNTIME_MAX + 3 + 5)
+
+/* What may still be opened: a new policy and the shared state, bodies on their way, and the program that looks into uploads. */
+static int confine_files(const struct policy *p, const char *const *runtime, struct error *e) {
+        struct landlock_row rows[ROWS_MAX];
+        char libexec[PATH_MAX];
+        unsigned n = 0;
+        const char *dir;
+        int r;
+
+        for (; *runtime && n < RUNTIME_MAX; runtime++)
+                rows[n++] = (struct landlock_row) { *runtime, LANDLOCK_READ | LANDLOCK_WRITE };
+        for (unsigned i = 0; p && (dir = privilege_spool_dir(i)) != NULL; i++)
+                rows[n++] = (struct landlock_row) { dir, LANDLOCK_READ | LANDLOCK_WRITE };
+        if (p && p->compiled->starts_unpack) {
+                static const char *const loaded[] = { "/usr", "/lib", "/lib64", "/etc/ld.so.cache" };
+
+                for (size_t i = 0; i < sizeof(loaded) / sizeof(loaded[0]); i++)
+                        rows[n++] = (struct landlock_row) { loaded[i], LANDLOCK_READ | LANDLOCK_EXECUTE };
+                if (unpack_path(libexec, sizeof(libexec)))
+                        rows[n++] = (struct landlock_row) { libexec, LANDLOCK_READ | LANDLOCK_EXECUTE };
+        }
+        r = landlock_confine(rows, n);
+        return r < 0 && r != -EOPNOTSUPP ? error_errno(e, r, "cannot confine the filter to its files") : 0;
+}
+#endif
+
+int privilege_drop(const struct policy *p, const char *const *runtime, struct error *e) {
         int r;
 
         if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
                 return error_errno(e, -errno, "cannot set no_new_privs");
         r = lower_limits(e);
+        if (r < 0)
+                return r;
+        r = confine_files(p, runtime, e);
         if (r < 0)
                 return r;
         r = drop_capabilities(e);

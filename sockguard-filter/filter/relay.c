@@ -6,6 +6,7 @@
 
 #include "response/filter.h"
 
+#define INTERIM_MAX 64 /* interim answers before the answer */
 #define TEXT_UNREACHABLE "upstream Docker socket unreachable"
 #define TEXT_REJECTED "upstream Docker response rejected by sockguard policy"
 #define TEXT_TIMEOUT "upstream request timed out"
@@ -287,6 +288,8 @@ static int step_head(struct relay *r) {
                                 wire_pin(w, (size_t) n);
                                 return begin_answer(r);
                         }
+                        if (++r->interim > INTERIM_MAX)
+                                return (int) unreachable(r, "the daemon sends interim answers without end");
                         /* 100 was our own business; others go to who can read them. */
                         if (r->answer.status != 100 && r->x->head.minor > 0) {
                                 strbuf_reset(&r->c->out);
@@ -469,7 +472,7 @@ enum relay_result relay_run(struct connection *c) {
                 start_clocks(&r);
                 flow_init(&r.response, &c->up.wire, HTTP_BODY_NONE, 0, &c->client, FLOW_PLAIN);
                 flow_init(&r.before, &r.file, HTTP_BODY_NONE, 0, &c->up.wire, FLOW_PLAIN);
-                if (upstream_open(&c->up, attempt > 0 || r.kind.hijack ? UPSTREAM_FRESH : UPSTREAM_KEPT, r.total_deadline, &e) < 0) {
+                if (upstream_open(&c->up, attempt > 0 || r.kind.hijack, r.total_deadline, &e) < 0) {
                         x->upstream_error = arena_dup(x->arena, slice_of(e.text));
                         return (int) fail(&r, 502, REASON_upstream_socket_unreachable, SLICE(TEXT_UNREACHABLE));
                 }

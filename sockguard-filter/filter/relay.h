@@ -30,6 +30,7 @@ struct relay {
         struct flow response;    /* daemon to client */
         struct http_head answer;
         size_t scanned;
+        unsigned interim;        /* answers before the final one */
         bool upgrade_asked;      /* we passed an Upgrade on */
         bool request_done;       /* sent completely, or nobody takes the rest */
         bool request_lost;       /* the latter */

@@ -222,6 +222,9 @@ void relay_interim_head(struct relay *r, struct strbuf *out, bool ids) {
 
                 if (ids && (f->id == HTTP_F_X_REQUEST_ID || f->id == HTTP_F_TRACEPARENT))
                         continue;
+                /* What belongs to the connection with the daemon is nobody else's, but for the two fields that switch both. */
+                if (f->hop && (r->answer.status != 101 || (f->id != HTTP_F_CONNECTION && f->id != HTTP_F_UPGRADE)))
+                        continue;
                 add_field(out, f->name, f->value);
         }
         if (ids)

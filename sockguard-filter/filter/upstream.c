@@ -15,26 +15,24 @@ void upstream_close(struct upstream *u) {
 }
 
 /* A connection that is idle has nothing to say: bytes or an end of it mean that the daemon has given it up. */
-static bool is_idle(struct upstream *u, enum upstream_how how) {
+static bool is_idle(struct upstream *u) {
         ssize_t n;
         char c;
 
         if (u->wire.eof || u->wire.gone || wire_held(&u->wire) > 0)
                 return false;
-        if (u->local && how == UPSTREAM_KEPT)
-                return true;
         n = recv(u->wire.in, &c, 1, MSG_PEEK | MSG_DONTWAIT);
         return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
 }
 
-int upstream_open(struct upstream *u, enum upstream_how how, uint64_t deadline, struct error *e) {
+int upstream_open(struct upstream *u, bool fresh, uint64_t deadline, struct error *e) {
         uint64_t limit = deadline_in(UPSTREAM_DIAL_NS);
         int fd, r;
 
         if (wire_is_open(&u->wire)) {
                 unsigned wanted = u->bound ? u->bound_to : endpoints_active(&u->set);
 
-                if (how != UPSTREAM_FRESH && u->endpoint == wanted && is_idle(u, how))
+                if (!fresh && u->endpoint == wanted && is_idle(u))
                         return 0;
                 upstream_close(u);
         }
@@ -50,7 +48,6 @@ int upstream_open(struct upstream *u, enum upstream_how how, uint64_t deadline, 
                 (void) close(fd);
                 return error_errno(e, r, "cannot use the connection to the daemon");
         }
-        u->local = endpoints_are_local(&u->set, u->endpoint);
         u->kept = false;
         return 0;
 }
@@ -58,7 +55,7 @@ int upstream_open(struct upstream *u, enum upstream_how how, uint64_t deadline, 
 void upstream_ready(struct upstream *u) {
         struct error e;
 
-        if (upstream_open(u, UPSTREAM_CHECKED, NSEC_NEVER, &e) < 0)
+        if (upstream_open(u, false, NSEC_NEVER, &e) < 0)
                 return;
         u->kept = true;
         (void) wire_set_patience(&u->wire, UPSTREAM_PATIENCE_NS);

@@ -15,7 +15,6 @@ struct upstream {
         struct wire wire;
         struct endpoint_set set; /* where it may go */
         unsigned endpoint;       /* where it went */
-        bool local;              /* a unix socket: sending to a daemon that hung up fails at once */
         bool kept;               /* has carried an exchange, or was dialled beforehand: the daemon may have closed it since */
         bool bound;              /* the daemon at `bound_to` was asked about the request: it goes there or nowhere */
         unsigned bound_to;
@@ -24,17 +23,12 @@ struct upstream {
 
 #define UPSTREAM_INIT(buffer) { .wire = WIRE_INIT, .set = ENDPOINT_SET_INIT, .buf = (buffer) }
 
-enum upstream_how {
-        UPSTREAM_KEPT,    /* the kept connection, unless it is known that the daemon has closed it or sent anything unasked */
-        UPSTREAM_CHECKED, /* the same, and a local one is looked at too: who goes on to send something finds that out anyway */
-        UPSTREAM_FRESH,   /* a new one in any case */
-};
-
 /*
- * Makes sure that there is a connection. 0; negative errno with what failed in *e; -ESTALE: only another daemon than the one
- * that this one is bound to would take it.
+ * Makes sure that there is a connection: the kept one if the daemon has neither closed it nor sent anything unasked,
+ * otherwise a new one. `fresh`: a new one in any case. 0; negative errno with what failed in *e; -ESTALE: only another daemon
+ * than the one that this one is bound to would take it.
  */
-int upstream_open(struct upstream *u, enum upstream_how how, uint64_t deadline, struct error *e);
+int upstream_open(struct upstream *u, bool fresh, uint64_t deadline, struct error *e);
 
 /* Dials before anybody asks, and again if the daemon has closed what was dialled. What fails now is told by who needs it. */
 void upstream_ready(struct upstream *u);

@@ -203,8 +203,12 @@ ssize_t wire_writev(struct wire *w, const struct iovec *iov, int n, bool more) {
 
 static int wait_fd(int fd, short events, uint64_t deadline) {
         struct pollfd p = { .fd = fd, .events = events };
-        int r = poll(&p, 1, deadline_poll_ms(deadline));
+        int left = deadline_poll_ms(deadline), r;
 
+        /* Who has let his time pass is too late even if a byte is there now: bytes that trickle in must not move a deadline. */
+        if (left == 0)
+                return -ETIMEDOUT;
+        r = poll(&p, 1, left);
         if (r < 0)
                 return -errno;
         return r > 0 ? 1 : -ETIMEDOUT;

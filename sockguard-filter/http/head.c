@@ -293,6 +293,34 @@ static void read_upgrade(struct http_head *h, const struct connection *c) {
         h->upgrade = printable(f->value);
 }
 
+/*
+ * What both kinds of head have in common: the lines, and what Connection says. Everything in *h but the caller's array starts from
+ * nothing. > 0 the head's size; 0 incomplete; -EBADMSG refused.
+ */
+static ssize_t parse_head(struct slice in, size_t *scanned, size_t limit, ssize_t (*start_line)(struct slice line, struct http_head *h),
+                          struct http_head *h) {
+        struct connection c = { 0 };
+        struct slice rest;
+        ssize_t size;
+
+        *h = (struct http_head) { .fields = h->fields, .fields_room = h->fields_room };
+        size = find_end(in, scanned, limit, h);
+        if (size <= 0)
+                return size;
+        rest = slice_upto(in, (size_t) size - 2);
+        if (start_line(take_line(&rest), h) < 0)
+                return -EBADMSG;
+        while (rest.len > 0)
+                if (parse_field(take_line(&rest), h) < 0)
+                        return -EBADMSG;
+        if (apply_connection(h, &c) < 0)
+                return -EBADMSG;
+        h->keep_alive = !c.close && (h->minor > 0 || c.keep_alive);
+        read_upgrade(h, &c);
+        h->size = (size_t) size;
+        return size;
+}
+
 /* What both kinds of head know about their framing fields. */
 struct framing {
         unsigned n_lengths, n_codings;
@@ -435,45 +463,14 @@ static ssize_t parse_request_line(struct slice line, struct http_head *h) {
         return 0;
 }
 
-/* Everything but the caller's array starts from nothing. */
-static void reset(struct http_head *h) {
-        *h = (struct http_head) { .fields = h->fields, .fields_room = h->fields_room };
-}
-
 ssize_t http_request_parse(struct slice in, size_t *scanned, struct http_head *ret) {
-        struct connection c = { 0 };
-        struct slice rest;
-        ssize_t size, r;
+        ssize_t size = parse_head(in, scanned, HTTP_HEAD_MAX, parse_request_line, ret);
 
-        reset(ret);
-        size = find_end(in, scanned, HTTP_HEAD_MAX, ret);
         if (size <= 0)
                 return size;
-        rest = slice_upto(in, (size_t) size - 2);
-        r = parse_request_line(take_line(&rest), ret);
-        if (r < 0)
-                return r;
-        while (rest.len > 0) {
-                r = parse_field(take_line(&rest), ret);
-                if (r < 0)
-                        return r;
-        }
-        r = check_host(ret);
-        if (r < 0)
-                return r;
-        r = apply_connection(ret, &c);
-        if (r < 0)
-                return r;
-        ret->keep_alive = !c.close && (ret->minor > 0 || c.keep_alive);
-        r = request_framing(ret);
-        if (r < 0)
-                return r;
-        r = check_trailer(ret);
-        if (r < 0)
-                return r;
+        if (check_host(ret) < 0 || request_framing(ret) < 0 || check_trailer(ret) < 0)
+                return -EBADMSG;
         read_expect(ret);
-        read_upgrade(ret, &c);
-        ret->size = (size_t) size;
         return size;
 }
 
@@ -527,31 +524,9 @@ static ssize_t response_framing(struct http_head *h, enum http_method request_me
 }
 
 ssize_t http_response_parse(struct slice in, size_t *scanned, enum http_method request_method, struct http_head *ret) {
-        struct connection c = { 0 };
-        struct slice rest;
-        ssize_t size, r;
+        ssize_t size = parse_head(in, scanned, HTTP_RESPONSE_HEAD_MAX, parse_status_line, ret);
 
-        reset(ret);
-        size = find_end(in, scanned, HTTP_RESPONSE_HEAD_MAX, ret);
         if (size <= 0)
                 return size;
-        rest = slice_upto(in, (size_t) size - 2);
-        r = parse_status_line(take_line(&rest), ret);
-        if (r < 0)
-                return r;
-        while (rest.len > 0) {
-                r = parse_field(take_line(&rest), ret);
-                if (r < 0)
-                        return r;
-        }
-        r = apply_connection(ret, &c);
-        if (r < 0)
-                return r;
-        ret->keep_alive = !c.close && (ret->minor > 0 || c.keep_alive);
-        r = response_framing(ret, request_method);
-        if (r < 0)
-                return r;
-        read_upgrade(ret, &c);
-        ret->size = (size_t) size;
-        return size;
+        return response_framing(ret, request_method) < 0 ? -EBADMSG : size;
 }

@@ -65,6 +65,7 @@ struct policy_compiled {
         bool compat_active;                /* the Tecnativa environment replaced the rules */
         bool limits_active;                /* some limit is configured: stage 11 exists */
         bool buildkit_configured_root;
+        bool starts_unpack;                /* some rule lets an upload in that sockguard-unpack looks into */
         uint8_t log_level;                 /* 0 debug .. 3 error */
         uint8_t log_text;                  /* log.format is text */
         struct plist endpoints;            /* of struct policy_endpoint: where the daemon is, in order of preference */

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/date.h"
 #include "base/unicode.h"
 
 #define LINE_LIMIT (256u * 1024)
@@ -157,18 +158,6 @@ static bool write_line(const struct log *l, struct slice line) {
 
 /* ---- time ---- */
 
-/* Days since 1970-01-01 to a date, in the proleptic Gregorian calendar. */
-static void civil(int64_t days, int *ret_year, unsigned *ret_month, unsigned *ret_day) {
-        int64_t shifted = days + 719468, era = shifted / 146097;
-        unsigned day = (unsigned) (shifted - era * 146097);
-        unsigned year = (day - day / 1460 + day / 36524 - day / 146096) / 365;
-        unsigned in_year = day - (365 * year + year / 4 - year / 100), month = (5 * in_year + 2) / 153;
-
-        *ret_day = in_year - (153 * month + 2) / 5 + 1;
-        *ret_month = month < 10 ? month + 3 : month - 9;
-        *ret_year = (int) (year + era * 400) + (*ret_month <= 2);
-}
-
 static char *put_digits(char *p, unsigned v, unsigned n) {
         for (unsigned i = n; i-- > 0; v /= 10)
                 p[i] = (char) ('0' + v % 10);
@@ -180,26 +169,23 @@ static char *put_digits(char *p, unsigned v, unsigned n) {
 /* RFC 3339 in UTC. `fixed`: three digits of fraction; else up to nine without trailing zeros. Returns the length. */
 static size_t format_time(char *text, bool fixed) {
         struct timespec ts;
-        unsigned month, day, second, n = 9;
         char *p = text;
-        int year;
+        unsigned n = 9;
+        struct date d;
 
         clock_gettime(CLOCK_REALTIME, &ts);
-        if (ts.tv_sec < 0)
-                ts.tv_sec = 0; /* a clock before 1970 is no clock */
-        civil(ts.tv_sec / 86400, &year, &month, &day);
-        second = (unsigned) (ts.tv_sec % 86400);
-        p = put_digits(p, (unsigned) year, 4);
+        d = date_of(ts.tv_sec);
+        p = put_digits(p, (unsigned) d.year, 4);
         *p++ = '-';
-        p = put_digits(p, month, 2);
+        p = put_digits(p, d.month, 2);
         *p++ = '-';
-        p = put_digits(p, day, 2);
+        p = put_digits(p, d.day, 2);
         *p++ = 'T';
-        p = put_digits(p, second / 3600, 2);
+        p = put_digits(p, d.hour, 2);
         *p++ = ':';
-        p = put_digits(p, second / 60 % 60, 2);
+        p = put_digits(p, d.minute, 2);
         *p++ = ':';
-        p = put_digits(p, second % 60, 2);
+        p = put_digits(p, d.second, 2);
         if (fixed) {
                 *p++ = '.';
                 p = put_digits(p, (unsigned) ts.tv_nsec / 1000000, 3);

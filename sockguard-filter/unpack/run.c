@@ -17,7 +17,7 @@
 
 #define ARGUMENTS_MAX 32u
 
-static const char *program(char *buffer, size_t size) {
+const char *unpack_path(char *buffer, size_t size) {
         const char *dir = getenv("SOCKGUARD_LIBEXEC");
         int n;
 
@@ -94,7 +94,7 @@ int unpack_run(int spool, const char *const *argv, uint64_t deadline, struct are
         pid_t pid;
 
         strbuf_init(&text, FACTS_MAX + 2 * 65536);
-        if (!program(path, sizeof(path)))
+        if (!unpack_path(path, sizeof(path)))
                 return -ENAMETOOLONG;
         if (pipe2(pipe_fds, O_CLOEXEC) < 0)
                 return -errno;

@@ -4,6 +4,9 @@
 
 #include "base/arena.h"
 
+/* Where sockguard-unpack is: `buffer`, or NULL if the path does not fit its `size` bytes. */
+const char *unpack_path(char *buffer, size_t size);
+
 /*
  * Runs sockguard-unpack on an upload and collects what it says. `spool` is the upload, a file; `argv` are the arguments after
  * the program's name, ended by NULL; `deadline` is of CLOCK_MONOTONIC, in ns.
