@@ -12,6 +12,7 @@
 
 #define DOCUMENT_DEPTH_MAX 1000u
 #define DOCUMENT_ANCHORS_MAX 1000u
+#define DOCUMENT_DIRECTIVES_MAX 100u
 #define DOCUMENT_WEIGHT_MAX 1000000u /* nodes after expansion of aliases, when there are any */
 
 enum document_kind { NODE_SCALAR, NODE_LIST, NODE_MAP };

@@ -401,6 +401,7 @@ static void a_large_candidate_is_judged_in_time_that_grows_with_its_size(void) {
                 { "x-a: [&a 1,", "*a,", "]" },
                 { "x-a: [", "&a# 1,", "]" },
                 { "{", "k#: 1,", "}" },
+                { "", "%TAG !a#! tag:x#\n", "---\na: 1\n" },
         };
 
         alarm(120);
