@@ -12,7 +12,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from sg import BUILD, SRC, check, done, skip  # noqa: E402
 
 OURS = os.path.join(BUILD, "tests", "differential", "ours")
-if not shutil.which("go"):
+GO = shutil.which("go") or shutil.which("/usr/local/go/bin/go")
+if not GO:
     skip("no go toolchain")
 if not os.path.exists(OURS):
     skip("tests/differential/ours is not built")
@@ -89,7 +90,7 @@ for n in (9999, 10000, 10001):
     texts.append(b"[" * n + b"]" * n)
 
 try:
-    build = subprocess.run(["go", "build", "-o", work + "/oracle", os.path.join(SRC, "tests", "differential", "oracle.go")], env=env, capture_output=True, text=True)
+    build = subprocess.run([GO, "build", "-o", work + "/oracle", os.path.join(SRC, "tests", "differential", "oracle.go")], env=env, capture_output=True, text=True)
     if build.returncode:
         skip("the oracle does not build: " + build.stderr.strip().splitlines()[-1])
     feed = b"".join(b"%d\n" % len(t) + t for t in texts)
