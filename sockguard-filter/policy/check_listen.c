@@ -3,6 +3,7 @@
  * Listeners (chapter 01, 3.1 to 3.3) and the dedicated admin listener (3.8, 3.9). All three kinds have the same fields.
  */
 #include "base/unicode.h"
+#include "http/target.h"
 #include "policy/address.h"
 #include "policy/check.h"
 
@@ -254,18 +255,12 @@ static void check_mount(struct config *c) {
                       "with several listeners it must name the one that serves the admin paths");
 }
 
-/* Two paths of our own that would answer each other's requests. */
+/* Two paths of our own that would answer each other's requests: the admin paths answer whatever cleans to them. */
 static void check_differs(struct config *c, struct pstr *path, bool other_on, const struct pstr *other,
                           const char *name) {
-        if (other_on && slice_eq(text_of(c, *path), text_of(c, *other)))
+        if (other_on && slice_eq(path_clean(text_of(c, *path), false, &c->arena),
+                                 path_clean(text_of(c, *other), false, &c->arena)))
                 complain(c, path, "must differ from %s", name);
-}
-
-/* As paths arrive: without a slash at the end. */
-static struct slice without_slash(struct slice path) {
-        while (path.len > 1 && path.at[path.len - 1] == '/')
-                path.len--;
-        return path;
 }
 
 void check_admin(struct config *c) {
@@ -278,8 +273,7 @@ void check_admin(struct config *c) {
         check_differs(c, &a->path, r->health.enabled, &r->health.path, "health.path");
         check_differs(c, &a->path, r->metrics.enabled, &r->metrics.path, "metrics.path");
         path_starts_with_slash(c, &a->policy_version_path);
-        if (slice_eq(without_slash(text_of(c, a->policy_version_path)), without_slash(text_of(c, a->path))))
-                complain(c, &a->policy_version_path, "must differ from admin.path");
+        check_differs(c, &a->policy_version_path, true, &a->path, "admin.path");
         check_differs(c, &a->policy_version_path, r->health.enabled, &r->health.path, "health.path");
         check_differs(c, &a->policy_version_path, r->metrics.enabled, &r->metrics.path, "metrics.path");
         check_differs(c, &a->policy_version_path, r->health.readiness.enabled, &r->health.readiness.path,

@@ -113,7 +113,6 @@ void check_health(struct config *c) {
         } others[] = {
                 { h->enabled, &h->path, "health.path" },
                 { r->metrics.enabled, &r->metrics.path, "metrics.path" },
-                { r->admin.enabled, &r->admin.path, "admin.path" },
         };
 
         if (h->enabled)
@@ -127,6 +126,9 @@ void check_health(struct config *c) {
                 for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
                         if (others[i].on && slice_eq(text_of(c, y->path), text_of(c, *others[i].path)))
                                 complain(c, &y->path, "must differ from %s", others[i].name);
+                /* The admin path answers whatever cleans to it. */
+                if (r->admin.enabled && slice_eq(path_clean(text_of(c, y->path), false, &c->arena), path_clean(text_of(c, r->admin.path), false, &c->arena)))
+                        complain(c, &y->path, "must differ from admin.path");
         }
         if (r->metrics.enabled)
                 path_starts_with_slash(c, &r->metrics.path);

@@ -183,6 +183,16 @@ static void docker_host_that_loses_is_warned_of(void) {
         CHECK_STR(slice_of(warning_of("upstream: {endpoints: [{address: /e}]}\n", alone, true)), "");
 }
 
+static void paths_of_our_own_differ_as_they_arrive(void) {
+        CHECK_COMPLAINT("admin: {enabled: true, path: /a, policy_version_path: /a/}\n",
+                        "t.yaml:1:55: admin.policy_version_path: \"/a/\": must differ from admin.path");
+        CHECK_COMPLAINT("admin: {enabled: true, path: /a/../b, policy_version_path: /b}\n",
+                        "t.yaml:1:60: admin.policy_version_path: \"/b\": must differ from admin.path");
+        CHECK_COMPLAINT("admin: {enabled: true, path: /./health}\n", "t.yaml:1:30: admin.path: \"/./health\": must differ from health.path");
+        CHECK_COMPLAINT("admin: {enabled: true, path: //ready}\nhealth: {readiness: {enabled: true}}\n",
+                        "t.yaml:2:21: health.readiness.path: \"/ready\": must differ from admin.path");
+}
+
 /* validate takes it, for it does not run it; who would, without having looked at the signature, is refused. */
 static void a_signed_policy_is_not_compiled_unseen(void) {
         static const char text[] =
@@ -568,7 +578,7 @@ static void section_variables_replace_the_default_rules_only(void) {
 CHECK_MAIN(CHECK_TEST(an_empty_text_is_all_defaults), CHECK_TEST(problems_say_where_what_and_what_was_meant),
            CHECK_TEST(an_empty_mapping_does_not_count_as_a_number), CHECK_TEST(another_version_of_yaml_is_refused),
            CHECK_TEST(misspelt_variables_are_warned_of), CHECK_TEST(docker_host_that_loses_is_warned_of),
-           CHECK_TEST(uploads_to_one_container_may_be_unpacked), CHECK_TEST(a_signed_policy_is_not_compiled_unseen),
+           CHECK_TEST(uploads_to_one_container_may_be_unpacked), CHECK_TEST(paths_of_our_own_differ_as_they_arrive), CHECK_TEST(a_signed_policy_is_not_compiled_unseen),
            CHECK_TEST(a_key_that_is_let_through_explains_nothing), CHECK_TEST(all_problems_are_reported_in_one_go),
            CHECK_TEST(trust_roots_count_only_while_trust_is_on), CHECK_TEST(scalars_are_what_the_dialect_says),
            CHECK_TEST(durations_have_units), CHECK_TEST(the_environment_beats_the_file_and_names_itself),
