@@ -359,7 +359,7 @@ def test_admin(up):
 
 
 def test_metrics(up):
-    with Companion("metrics: {enabled: true}\n" + profile("{rate: {tokens_per_second: 1, burst: 5}, concurrency: {max_inflight: 4}}"), up.path) as c:
+    with Companion("metrics: {enabled: true}\n" + profile("{rate: {tokens_per_second: 0.01, burst: 5}, concurrency: {max_inflight: 4}}"), up.path) as c:
         for t in ("/_ping", "/_ping", "/info", "/containers/x/json", "/%ff", "/a%22b%5cc"):
             c.get(t)
         c.get("/_ping")
