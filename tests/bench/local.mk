@@ -4,4 +4,4 @@ noinst_PROGRAMS += tests/bench/relay tests/bench/bare
 tests_bench_relay_SOURCES = tests/bench/relay.c
 tests_bench_relay_LDADD = libcore.a
 tests_bench_bare_SOURCES = tests/bench/bare.c
-EXTRA_DIST += tests/bench/relay.py
+EXTRA_DIST += tests/bench/builds.py tests/bench/relay.py
