@@ -11,7 +11,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from sg import ALLOW_ALL, DOCKER_SOCK, Sockguard, check, done, request, skip  # noqa: E402
+from sg import ALLOW_ALL, DOCKER_SOCK, Sockguard, check, done, preset, request, skip  # noqa: E402
 
 if os.geteuid() != 0 or not shutil.which("podman") or not DOCKER_SOCK:
     skip("needs root, podman and a daemon that has busybox")
@@ -148,6 +148,16 @@ def context_of(**files):
     return out.getvalue()
 
 
+def the_preset():
+    """podman-readonly: what lists and inspects works, what changes anything does not."""
+    for args in (("version",), ("info",), ("ps", "-a"), ("images",), ("volume", "ls"), ("network", "ls"), ("pod", "ps"), ("secret", "ls"), ("inspect", "busybox"),
+                 ("volume", "inspect", "v1"), ("pod", "inspect", "p1")):
+        works("by the preset: " + " ".join(args), *args)
+    for args in (("create", "busybox"), ("rmi", "busybox"), ("volume", "create", "v9"), ("volume", "rm", "v1"), ("pod", "rm", "p1"), ("network", "create", "n9"), ("tag", "busybox", "x"),
+                 ("pull", "busybox"), ("save", "-o", work + "/out.tar", "busybox"), ("system", "prune", "-f"), ("play", "kube", "-")):
+        refused("by the preset: " + " ".join(args), *args, text=KUBE)
+
+
 def hidden_dockerfiles():
     tar = [("Content-Type", "application/x-tar")]
     for name, query, body in (
@@ -195,6 +205,8 @@ try:
         builds()
         hidden_dockerfiles()
         kubernetes()
+    with Sockguard(preset("podman-readonly", sock), sock) as guard:
+        the_preset()
 finally:
     finish()
 done()
