@@ -26,7 +26,7 @@ int policy_compile_file(const char *path, bool quiet, struct error *e) {
 
         if (!ctl || ctl[0] != '/')
                 ctl = SOCKGUARD_BINDIR "/sockguard-ctl";
-        fd = memfd_create("sockguard-policy", 0); /* inherited by the compiler */
+        fd = memfd_create("sockguard-policy", MFD_ALLOW_SEALING); /* inherited by the compiler */
         if (fd < 0)
                 return error_errno(e, -errno, "cannot make room for the compiled policy");
         snprintf(out, sizeof(out), "%d", fd);
@@ -55,7 +55,12 @@ int policy_compile_file(const char *path, bool quiet, struct error *e) {
                 (void) close(fd);
                 return error_set(e, -EINVAL, "%s does not compile; run `sockguard-ctl validate --config %s`", path, path);
         }
-        (void) fcntl(fd, F_SETFD, FD_CLOEXEC);
+        /* From here on it is read only, also to whoever else is given the descriptor. */
+        if (fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) {
+                r = -errno;
+                (void) close(fd);
+                return error_errno(e, r, "seal the compiled policy");
+        }
         return fd;
 }
 

@@ -29,7 +29,7 @@ struct policy_source {
 bool policy_is_yaml(const char *path);
 
 /*
- * Compiles a configuration into a memfd, by sockguard-ctl. `quiet`: stderr is the client's connection, the compiler must not have it. The
+ * Compiles a configuration into a memfd, by sockguard-ctl, and seals it against any change. `quiet`: stderr is the client's connection, the compiler must not have it. The
  * close-on-exec descriptor; or negative errno with a sentence in *e.
  */
 int policy_compile_file(const char *path, bool quiet, struct error *e);

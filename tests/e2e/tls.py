@@ -423,6 +423,20 @@ for title, is_inetd in (("Accept=yes", False), ("inetd", True)):
     before = len(guard.log(profile="by-cn"))
     got = ask("yaml", "cn")
     sg.check("--policy FILE.yaml works under " + title, got == 200 and (is_inetd or len(guard.wait_log(before + 1, profile="by-cn")) > before), got)
+    with connect("yaml", "cn") as s:
+        s.sendall(b"GET /_ping HTTP/1.1\r\nHost: d\r\n\r\n")
+        s.recv(65536)
+        writable = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                a = open("/proc/%s/cmdline" % pid, "rb").read().split(b"\0")
+                if a[0].endswith(b"sockguard-filter") and b"/proc/self/fd/5" in a:
+                    writable.append(None)
+                    os.write(os.open("/proc/%s/fd/5" % pid, os.O_RDWR), b"x")
+                    writable[-1] = pid
+            except OSError:
+                pass
+    sg.check("nobody can change the policy that was compiled (%s)" % title, writable and not any(writable), writable)
     got = ask("yaml", "expired")
     sg.check("and refuses who it has to, " + title, not isinstance(got, int), got)
     by_yaml.close()
