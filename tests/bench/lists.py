@@ -9,16 +9,14 @@ import http.client
 import json
 import os
 import re
-import shutil
 import socket
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
-from sg import ALLOW_ALL, BUILD, DOCKER_SOCK, Served, Sockguard, StandIn, check, done, request, skip  # noqa: E402
+from sg import ALLOW_ALL, BUILD, DOCKER_SOCK, Daemon, Served, Sockguard, StandIn, check, done, request  # noqa: E402
 
 N, ROUNDS = 300, 60
 POLICY = ALLOW_ALL + 'response: {name_patterns: ["sgbench-*"]}\n'
@@ -76,9 +74,11 @@ def real(sock):
     median = {k: statistics.median(v) for k, v in times.items()}
     for k, v in median.items():
         print("%-12s %7.2f ms" % (k, v))
-    ratio = median["ours"] / median["bare"]
+    # Other load on the machine weighs on one more than on the other; the best quarter of the rounds is what is compared.
+    best = {k: sorted(v)[len(v) // 4] for k, v in times.items()}
+    ratio = best["ours"] / best["bare"]
     print("ratio %.2f (one connection), %.2f (one each, from the pool)" %
-          (ratio, median["ours, fresh"] / median["bare, fresh"]))
+          (ratio, best["ours, fresh"] / best["bare, fresh"]))
     check("a filtered list of %d containers takes at most 1.3 times the bare socket's time" % N, ratio <= 1.3, ratio)
 
 
@@ -151,28 +151,8 @@ def main():
     at_once()
     if "--here" in sys.argv:
         return real(DOCKER_SOCK)
-    if os.geteuid() != 0 or not shutil.which("dockerd") or not DOCKER_SOCK:
-        skip("needs root, dockerd and a daemon that has busybox")
-    work = tempfile.mkdtemp(prefix="sgb-")
-    sock = work + "/d.sock"
-    log = open(work + "/log", "wb")
-    daemon = subprocess.Popen(["dockerd", "--data-root", work + "/data", "--exec-root", work + "/exec", "-H", "unix://" + sock, "--pidfile",
-                               work + "/pid", "--bridge=none", "--iptables=false", "--ip6tables=false"], stdout=log, stderr=log)
-    try:
-        for _ in range(300):
-            if os.path.exists(sock) and (r := request(sock, "GET", "/_ping")) and r.status == 200:
-                break
-            time.sleep(0.1)
-        tar = request(DOCKER_SOCK, "GET", "/images/busybox/get", timeout=60).body
-        request(sock, "POST", "/images/load", tar, [("Content-Type", "application/x-tar")], timeout=60)
-        real(sock)
-    finally:
-        daemon.terminate()
-        daemon.wait()
-        for line in reversed(open("/proc/mounts").read().splitlines()):
-            if line.split()[1].startswith(work):
-                subprocess.run(["umount", "-l", line.split()[1]], check=False)
-        shutil.rmtree(work, ignore_errors=True)
+    with Daemon() as d:
+        real(d.sock)
 
 
 main()

@@ -8,43 +8,19 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from sg import ALLOW_ALL, DOCKER_SOCK, Sockguard, check, done, preset, request, skip  # noqa: E402
+from sg import ALLOW_ALL, DOCKER_SOCK, Podman, Sockguard, check, done, preset, request  # noqa: E402
 
-if os.geteuid() != 0 or not shutil.which("podman") or not DOCKER_SOCK:
-    skip("needs root, podman and a daemon that has busybox")
-
-work = tempfile.mkdtemp(prefix="sgpod-")
+engine = Podman()
+work, sock, home, STORE = engine.dir, engine.sock, engine.environment, engine.store
 net = os.path.basename(work)   # networks are the whole host's
-sock = work + "/p.sock"
-home = dict(os.environ, HOME=work, XDG_RUNTIME_DIR=work + "/run", CONTAINERS_CONF=work + "/containers.conf")
-os.makedirs(work + "/run")
-open(work + "/containers.conf", "w").write('[engine]\ncgroup_manager="cgroupfs"\nevents_logger="file"\n')
-STORE = ["--root", work + "/root", "--runroot", work + "/rr", "--storage-driver", "vfs", "--cgroup-manager", "cgroupfs", "--events-backend", "file"]
-service = subprocess.Popen(["podman", *STORE, "system", "service", "--time=0", "unix://" + sock], env=home,
-                           stdout=open(work + "/log", "wb"), stderr=subprocess.STDOUT)
 
 POLICY = ALLOW_ALL + """
 request_body:
   libpod_container_create: {allow_systemd_mode: true}
   image_pull: {allowed_registries: [localhost]}
 """
-
-
-def finish():
-    subprocess.run(["podman", *STORE, "rm", "-fa", "-t", "0"], env=home, capture_output=True, timeout=60)
-    service.terminate()
-    try:
-        service.wait(10)
-    except subprocess.TimeoutExpired:
-        service.kill()
-        service.wait()
-    for line in reversed(open("/proc/mounts").read().splitlines()):
-        if line.split()[1].startswith(work):
-            subprocess.run(["umount", "-l", line.split()[1]], check=False)
-    shutil.rmtree(work, ignore_errors=True)
 
 
 def api(path, method, target, body=None, headers=()):
@@ -186,15 +162,6 @@ def builds():
 
 
 try:
-    for _ in range(100):
-        if service.poll() is not None:
-            skip("podman system service does not start here")
-        r = api(sock, "GET", "/_ping") if os.path.exists(sock) else None
-        if r and r.status == 200:
-            break
-        time.sleep(0.1)
-    else:
-        skip("podman system service does not start here")
     image = request(DOCKER_SOCK, "GET", "/images/busybox/get", timeout=60).body
     with Sockguard(POLICY.replace("image_pull:", "image_load: {allowed_registries: [docker.io]}\n  image_pull:"), sock) as guard:
         r = api(guard.sock, "POST", "/images/load", image, [("Content-Type", "application/x-tar")])
@@ -208,5 +175,5 @@ try:
     with Sockguard(preset("podman-readonly", sock), sock) as guard:
         the_preset()
 finally:
-    finish()
+    engine.close()
 done()

@@ -376,19 +376,24 @@ class StandIn(threading.Thread):
 class Daemon:
     """A dockerd of the test's own, with busybox; the test is skipped where none can be started. Its bridges and mounts go with it."""
 
+    program, environment = "dockerd", None
+
     def __init__(self):
-        if os.geteuid() != 0 or not shutil.which("dockerd") or not DOCKER_SOCK:
-            skip("needs root, dockerd and a daemon that has busybox")
+        if os.geteuid() != 0 or not shutil.which(self.program) or not DOCKER_SOCK:
+            skip("needs root, %s and a daemon that has busybox" % self.program)
         self.dir = tempfile.mkdtemp(prefix="sgd-")
         self.sock = os.path.join(self.dir, "d.sock")
         with open(os.path.join(self.dir, "log"), "wb") as log:
-            self.process = subprocess.Popen(["dockerd", "--data-root", self.dir + "/data", "--exec-root", self.dir + "/exec", "-H", "unix://" + self.sock, "--pidfile",
-                                             self.dir + "/pid", "--bridge=none", "--iptables=false", "--ip6tables=false"], stdout=log, stderr=log)
+            self.process = subprocess.Popen([self.program, *self.arguments()], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment)
         try:
             self.wait()
         except BaseException:
             self.close()
             raise
+
+    def arguments(self):
+        return ["--data-root", self.dir + "/data", "--exec-root", self.dir + "/exec", "-H", "unix://" + self.sock, "--pidfile", self.dir + "/pid",
+                "--bridge=none", "--iptables=false", "--ip6tables=false"]
 
     def wait(self):
         for _ in range(600):
@@ -399,7 +404,7 @@ class Daemon:
                 self.request("POST", "/images/load", image, [("Content-Type", "application/x-tar")])
                 return
             time.sleep(0.1)
-        skip("dockerd does not start here")
+        skip(self.program + " does not start here")
 
     def request(self, method, target, body=None, headers=()):
         """A request past every filter."""
@@ -437,6 +442,26 @@ class Daemon:
 
     def __exit__(self, *a):
         self.close()
+
+
+class Podman(Daemon):
+    """A `podman system service` with a store of its own."""
+    program = "podman"
+
+    def arguments(self):
+        self.environment = dict(os.environ, HOME=self.dir, XDG_RUNTIME_DIR=self.dir + "/run", CONTAINERS_CONF=self.dir + "/containers.conf")
+        self.store = ["--root", self.dir + "/root", "--runroot", self.dir + "/rr", "--storage-driver", "vfs", "--cgroup-manager", "cgroupfs", "--events-backend", "file"]
+        os.makedirs(self.dir + "/run")
+        with open(self.dir + "/containers.conf", "w") as f:
+            f.write('[engine]\ncgroup_manager="cgroupfs"\nevents_logger="file"\n')
+        return [*self.store, "system", "service", "--time=0", "unix://" + self.sock]
+
+    def run(self, *args):
+        """Its own client, past every filter."""
+        return subprocess.run(["podman", *self.store, *args], env=self.environment, capture_output=True, timeout=60)
+
+    def clear(self):
+        self.run("rm", "-fa", "-t", "0")
 
 
 def preset(name, upstream):

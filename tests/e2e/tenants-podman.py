@@ -1,30 +1,14 @@
 #!/usr/bin/env python3
 """Two tenants share a real Podman by its own API: Bob tries on Alice's containers, pods, networks, volumes, secrets and images what that API can
 do, and reads are redacted. Starts a `podman system service` of its own. Needs root, podman, and a dockerd that has busybox."""
-import json
 import os
-import shutil
-import subprocess
 import sys
-import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from sg import ALLOW_ALL, DOCKER_SOCK, Sockguard, check, done, request, skip  # noqa: E402
+from sg import ALLOW_ALL, Podman, Sockguard, check, done, request  # noqa: E402
 from tenancy import EVASIONS, LABEL, put, quote  # noqa: E402
 
-if os.geteuid() != 0 or not shutil.which("podman") or not DOCKER_SOCK:
-    skip("needs root, podman and a daemon that has busybox")
-
-work = tempfile.mkdtemp(prefix="sgpt-")
-tag = os.path.basename(work)[-4:]  # networks are the whole host's
-sock = work + "/p.sock"
-home = dict(os.environ, HOME=work, XDG_RUNTIME_DIR=work + "/run", CONTAINERS_CONF=work + "/containers.conf")
-os.makedirs(work + "/run")
-open(work + "/containers.conf", "w").write('[engine]\ncgroup_manager="cgroupfs"\nevents_logger="file"\n')
-STORE = ["--root", work + "/root", "--runroot", work + "/rr", "--storage-driver", "vfs", "--cgroup-manager", "cgroupfs", "--events-backend", "file"]
-service = subprocess.Popen(["podman", *STORE, "system", "service", "--time=0", "unix://" + sock], env=home,
-                           stdout=open(work + "/log", "wb"), stderr=subprocess.STDOUT)
 POLICY = ALLOW_ALL + """
 ownership: {owner: %s, strict: true}
 request_body:
@@ -35,22 +19,6 @@ request_body:
   container_archive: {allowed_paths: [/]}
 """
 V = "/v4.0.0/libpod"
-
-
-def finish():
-    for n in ("alice", "bob"):
-        subprocess.run(["podman", *STORE, "network", "rm", "-f", "%s-net-%s" % (n, tag)], env=home, capture_output=True, timeout=60)
-    subprocess.run(["podman", *STORE, "rm", "-fa", "-t", "0"], env=home, capture_output=True, timeout=60)
-    service.terminate()
-    try:
-        service.wait(10)
-    except subprocess.TimeoutExpired:
-        service.kill()
-        service.wait()
-    for line in reversed(open("/proc/mounts").read().splitlines()):
-        if line.split()[1].startswith(work):
-            subprocess.run(["umount", "-l", line.split()[1]], check=False)
-    shutil.rmtree(work, ignore_errors=True)
 
 
 def api(path, method, target, body=None, headers=(), prefix=V):
@@ -97,7 +65,7 @@ TRIES = [
     *[("pod", "POST", "/pods/{}/" + x) for x in ("start", "stop", "kill", "pause", "restart")], ("pod", "POST", "/containers/create", box(pod="{}")),
     ("network", "GET", "/networks/{}/json"), ("network", "GET", "/networks/{}/exists"), ("network", "DELETE", "/networks/{}"),
     ("network", "POST", "/networks/{}/connect", {"container": "bob-box"}), ("network", "POST", "/containers/create", box(netns={"nsmode": "bridge"}, Networks={"{}": {}})),
-    ("container", "POST", "/networks/bob-net-" + tag + "/connect", {"container": "{}"}), ("container", "POST", "/networks/bob-net-" + tag + "/disconnect", {"Container": "{}"}),
+    ("container", "POST", "/networks/BOB-NET/connect", {"container": "{}"}), ("container", "POST", "/networks/BOB-NET/disconnect", {"Container": "{}"}),
     ("volume", "GET", "/volumes/{}/json"), ("volume", "GET", "/volumes/{}/exists"), ("volume", "DELETE", "/volumes/{}?force=1"), ("volume", "POST", "/volumes/create", {"Name": "{}"}),
     ("volume", "POST", "/containers/create", box(volumes=[{"Name": "{}", "Dest": "/x"}])), ("volume", "POST", "/pods/create", {"name": "x", "volumes": [{"Name": "{}", "Dest": "/x"}]}),
     ("secret", "GET", "/secrets/{}/json"), ("secret", "GET", "/secrets/{}/json?showsecret=1"), ("secret", "GET", "/secrets/{}/exists"), ("secret", "DELETE", "/secrets/{}"),
@@ -112,20 +80,6 @@ SHARED = [("POST", "/system/prune"), ("POST", "/pods/prune"), ("GET", "/system/d
 LISTS = ["/containers/json?all=1", "/pods/json", "/networks/json", "/volumes/json", "/secrets/json", "/images/json?all=1"]
 
 
-def main():
-    for _ in range(300):
-        if os.path.exists(sock) and (r := request(sock, "GET", "/_ping")) and r.status == 200:
-            break
-        if service.poll() is not None:
-            skip("podman does not start here")
-        time.sleep(0.1)
-    tar = request(DOCKER_SOCK, "GET", "/images/busybox/get", timeout=60).body
-    api(sock, "POST", "/images/load", tar, [("Content-Type", "application/x-tar")])
-    api(sock, "POST", "/images/docker.io/library/busybox/tag?repo=localhost/busybox&tag=latest")
-    with Sockguard(POLICY % "alice", sock) as alice, Sockguard(POLICY % "bob", sock) as bob:
-        play(alice, bob)
-
-
 def play(alice, bob):
     hers, his = make(alice, "alice"), make(bob, "bob")
     words = [w for ways in hers.values() for w in ways]
@@ -133,7 +87,7 @@ def play(alice, bob):
     for kind, method, target, *body in TRIES:
         for spelling in hers[kind]:
             data = put(body[0], spelling) if body else b"" if method == "POST" else None
-            r = api(bob.sock, method, target.replace("{}", spelling), data, [("Content-Type", "application/x-tar")] if isinstance(data, bytes) and data else [])
+            r = api(bob.sock, method, target.replace("{}", spelling).replace("BOB-NET", his["network"][0]), data, [("Content-Type", "application/x-tar")] if isinstance(data, bytes) and data else [])
             tried += 1
             if not r or r.status != 403:
                 leaks.append("%s %s %s: %s %s" % (method, target, spelling, r and r.status, r and r.body[:200]))
@@ -173,7 +127,7 @@ def play(alice, bob):
           r.json()["Config"]["Labels"][LABEL] == "alice" and b"sgpt-secret-value" in bare.body and b"sgpt-secret-value" not in r.body and r.json()["Config"]["Env"] == [],
           r and (r.status, r.body[:600]))
     answers = {t: api(alice.sock, "GET", t) for t in ("/volumes/json", "/volumes/alice-vol/json", "/containers/json?all=1", "/networks/json", "/pods/alice-pod/json", "/info")}
-    wrong = {t: r and (r.status, r.body[:300]) for t, r in answers.items() if not r or r.status != 200 or work.encode() + b"/root/volumes" in r.body}
+    wrong = {t: r and (r.status, r.body[:300]) for t, r in answers.items() if not r or r.status != 200 or podman.dir.encode() + b"/root/volumes" in r.body}
     check("what else she reads of the API is redacted and whole", not wrong, wrong)
     got = api(sock, "GET", "/images/localhost/alice-img:1/json").json()
     check("what she committed carries her label, and the change she asked for", (got.get("Labels") or {}).get(LABEL) == "alice" and got["Labels"].get("x") == "y", got.get("Labels"))
@@ -181,8 +135,13 @@ def play(alice, bob):
     check("and Alice removes it", r and r.status in (200, 204), r and r.body)
 
 
-try:
-    main()
-finally:
-    finish()
+with Podman() as podman:
+    sock, tag = podman.sock, os.path.basename(podman.dir)[-4:]  # networks are the whole host's
+    api(sock, "POST", "/images/docker.io/library/busybox/tag?repo=localhost/busybox&tag=latest")
+    try:
+        with Sockguard(POLICY % "alice", sock) as alice, Sockguard(POLICY % "bob", sock) as bob:
+            play(alice, bob)
+    finally:
+        for name in ("alice", "bob"):
+            podman.run("network", "rm", "-f", "%s-net-%s" % (name, tag))
 done()
