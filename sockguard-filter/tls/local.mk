@@ -20,7 +20,7 @@ bin_sockguard_tls_SOURCES = \
 	sockguard-filter/tls/pages.c sockguard-filter/tls/pages.h
 bin_sockguard_tls_CPPFLAGS = $(AM_CPPFLAGS) $(GNUTLS_CFLAGS)
 bin_sockguard_tls_LDADD = libcore.a $(GNUTLS_LIBS)
-EXTRA_DIST += tests/e2e/caller-labels.py tests/e2e/tls.py tests/e2e/tls-systemd.py
+EXTRA_DIST += tests/e2e/caller-labels.py tests/e2e/peers.py tests/e2e/tls.py tests/e2e/tls-systemd.py
 EXTRA_DIST += tests/e2e/failover.py
 EXTRA_DIST += tests/e2e/units.py
 
