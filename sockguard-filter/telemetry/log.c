@@ -121,8 +121,19 @@ void log_close(struct log *l) {
         l->kind = LOG_NOWHERE;
 }
 
+/* A disk that fills in the middle of a line leaves half a line: the next one begins on a line of its own. */
+static bool write_file(struct log *l, struct slice line) {
+        ssize_t n;
+
+        if (l->torn && write(l->fd, "\n", 1) != 1)
+                return false;
+        n = write(l->fd, line.at, line.len);
+        l->torn = n > 0 && (size_t) n < line.len;
+        return n == (ssize_t) line.len;
+}
+
 /* One system call, which never waits. */
-static bool write_line(const struct log *l, struct slice line) {
+static bool write_line(struct log *l, struct slice line) {
         struct iovec iov[2] = { { (void *) line.at, line.len } };
         struct msghdr m = { .msg_iov = iov, .msg_iovlen = 1 };
         struct pollfd p = { .fd = l->fd, .events = POLLOUT };
@@ -131,7 +142,7 @@ static bool write_line(const struct log *l, struct slice line) {
 
         switch (l->kind) {
         case LOG_FILE:
-                return write(l->fd, line.at, line.len) == (ssize_t) line.len;
+                return write_file(l, line);
         case LOG_PIPE:
                 return poll(&p, 1, 0) == 1 && (p.revents & (POLLOUT | POLLERR)) == POLLOUT &&
                        write(l->fd, line.at, line.len) == (ssize_t) line.len;

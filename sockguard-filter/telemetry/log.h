@@ -30,6 +30,7 @@ struct log {
         int fd;                  /* -1 with LOG_NOWHERE */
         enum log_kind kind;
         bool own_fd;             /* closed by log_close() */
+        bool torn;               /* LOG_FILE: the last line was written in part */
         bool text;               /* key=value instead of JSON */
         enum level threshold;    /* records below it are not written */
         uint64_t dropped;        /* records lost since the start */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -337,6 +339,35 @@ static struct exchange with_traceparent(const char *value) {
         return x;
 }
 
+static void half_a_line_on_a_full_disk_spoils_no_other(void) {
+        char path[] = "/tmp/test-records-XXXXXX", text[512];
+        struct rlimit old, full;
+        struct log l;
+        struct error e;
+        ssize_t n;
+        int fd = mkstemp(path);
+
+        CHECK(fd >= 0);
+        CHECK_INT(log_open(&l, slice_of(path), NULL, 0, &e), 0);
+        CHECK_INT(getrlimit(RLIMIT_FSIZE, &old), 0);
+        full = old;
+        full.rlim_cur = 20;
+        (void) signal(SIGXFSZ, SIG_IGN);
+        for (int i = 0; i < 3; i++) {
+                (void) setrlimit(RLIMIT_FSIZE, i == 1 ? &full : &old);
+                log_begin_bare(&l);
+                log_int(&l, "number", i);
+                CHECK(log_end(&l));
+        }
+        CHECK_INT(l.dropped, 1);
+        n = pread(fd, text, sizeof(text) - 1, 0);
+        text[n > 0 ? n : 0] = '\0';
+        CHECK_STR(slice_of(text), "{\"number\":0}\n{\"numbe\n{\"number\":2}\n");
+        log_close(&l);
+        close(fd);
+        unlink(path);
+}
+
 static void a_valid_trace_is_continued(void) {
         struct exchange x = with_traceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-0b");
 
@@ -412,6 +443,7 @@ CHECK_MAIN(CHECK_TEST(the_access_record_has_the_fields_in_the_order_of_the_chapt
            CHECK_TEST(a_list_is_an_array_or_one_quoted_value),
            CHECK_TEST(records_never_go_to_the_client),
            CHECK_TEST(a_file_is_appended_to_and_private),
+           CHECK_TEST(half_a_line_on_a_full_disk_spoils_no_other),
            CHECK_TEST(a_valid_trace_is_continued),
            CHECK_TEST(any_other_traceparent_starts_a_new_trace),
            CHECK_TEST(no_two_requests_have_the_same_id_not_even_across_fork))
