@@ -71,6 +71,18 @@ static bool env_allowed(const struct inspect_input *in, struct inspect_result *r
 
 /* ---- commands ---- */
 
+/* Is one of the path's segments ".."? */
+static bool climbs(struct slice path) {
+        struct slice segment, rest = path;
+
+        for (bool more = true; more;) {
+                more = slice_cut(rest, '/', &segment, &rest);
+                if (slice_eq(segment, SLICE("..")))
+                        return true;
+        }
+        return false;
+}
+
 static bool template_matches(const struct inspect_input *in, struct plist template, const struct json_strings *argv) {
         const struct pstr *tokens = policy_list(in->policy, template, struct pstr);
 
@@ -81,9 +93,13 @@ static bool template_matches(const struct inspect_input *in, struct plist templa
 
                 if (!glob_match_plain(token, arg, true))
                         return false;
-                /* A relative path means what the working directory makes of it, and the client chooses that: only a
-                 * literal is meant. */
-                if (i == 0 && slice_find(arg, '/') > 0 && !slice_eq(token, arg))
+                if (i > 0 || slice_eq(token, arg))
+                        continue;
+                /*
+                 * A relative command means what the working directory makes of it, and the client chooses that; and a
+                 * pattern for a directory does not mean what is reached by leaving it. Arguments are texts.
+                 */
+                if (slice_find(arg, '/') > 0 || (slice_find(token, '/') >= 0 && climbs(arg)))
                         return false;
         }
         return true;

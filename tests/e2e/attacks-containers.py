@@ -37,7 +37,7 @@ request_body:
 
 # Templates with a wildcard, and labels that clients must not choose.
 LOOSE = ALLOW_ALL + """
-request_body: {exec: {allow_root_user: true, allowed_commands: [["**/true"]]}}
+request_body: {exec: {allow_root_user: true, allowed_commands: [["**/true"], ["/usr/bin/**", "**"]]}}
 mutations: {rules: [{id: team, surfaces: [container_create], inject_labels: {labels: {Team.X: ours}}}]}
 """
 
@@ -232,6 +232,7 @@ def main():
                 ("a preloaded library", g, b'{"Cmd":["true"],"Env":["LD_PRELOAD=/x"]}', lambda: bool(state["id"])),
                 ("a relative path that the client's directory gives its meaning", loose, b'{"Cmd":["./true"],"WorkingDir":"/tmp"}',
                  lambda: stored("entrypoint") == ["./true"]),
+                ("a command that leaves the directory it begins with", loose, b'{"Cmd":["/usr/bin/../../bin/cat","/etc/passwd"]}', lambda: bool(state["id"])),
                 ("a null in a command", loose, b'{"Cmd":[null,"/bin/true"]}', lambda: bool(state["id"])),
                 ("a command that no template matches", g, b'{"Cmd":["sh","-c","id"]}', lambda: stored("entrypoint") == ["sh"])):
             exec_create(DOCKER_SOCK, body)
