@@ -65,11 +65,12 @@ bool buildkit_configured(struct config *c, const struct opt_buildkit *b) {
         const struct opt_buildkit_session *s = &b->session;
 
         (void) c;
-        return o->allow_info || o->allow_list_workers || o->allow_status || o->solve.allow || o->solve.allowed_cache_import_types.n ||
-               o->solve.allowed_cache_export_types.n || o->solve.allowed_cache_registries.n || o->solve.allowed_exporters.n ||
+        return o->allow_info || o->allow_list_workers || o->allow_status || o->solve.allow ||
+               o->solve.allowed_cache_import_types.n || o->solve.allowed_cache_export_types.n ||
+               o->solve.allowed_cache_registries.n || o->solve.allowed_exporters.n ||
                o->solve.allowed_exporter_registries.n || s->health || s->auth.allow || s->auth.allowed_registries.n ||
-               s->auth.allowed_realms.n || s->auth.allowed_scopes.n || s->secrets.allow || s->secrets.allowed_ids.n || s->ssh.allow ||
-               s->ssh.allowed_ids.n || s->file_sync.allow || s->file_send.allow || s->upload.allow;
+               s->auth.allowed_realms.n || s->auth.allowed_scopes.n || s->secrets.allow || s->secrets.allowed_ids.n ||
+               s->ssh.allow || s->ssh.allowed_ids.n || s->file_sync.allow || s->file_send.allow || s->upload.allow;
 }
 
 void check_exclusions(struct config *c) {
@@ -86,6 +87,8 @@ void check_exclusions(struct config *c) {
                 complain(c, tunnels, "lets tunnels pass that request_body.buildkit would judge: keep one of them");
         for (uint32_t i = 0; i < r->clients.profiles.n; i++)
                 if (buildkit_configured(c, &profiles[i].request_body.buildkit))
-                        complain(c, tunnels, "lets tunnels pass that request_body.buildkit of profile %.*s would judge: keep one of them",
+                        complain(c, tunnels,
+                                 "lets tunnels pass that request_body.buildkit of profile %.*s would judge: keep one "
+                                 "of them",
                                  SLICE_ARG(text_of(c, profiles[i].name)));
 }

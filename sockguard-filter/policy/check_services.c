@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the proxy itself does: the daemon behind it, logs, health, metrics, reload, bundle (chapter 01, 3.4 to 3.6, 3.10).
+ * What the proxy itself does: the daemon behind it, logs, health, metrics, reload, bundle (chapter 01, 3.4
+ * to 3.6, 3.10).
  */
 #include "base/unicode.h"
 #include "http/target.h"
@@ -21,7 +22,8 @@ static void check_endpoint(struct config *c, struct opt_endpoint *e) {
         }
         if (!t->cert_file.len != !t->key_file.len)
                 complain(c, t->cert_file.len ? &t->cert_file : &t->key_file, "cert_file and key_file belong together");
-        if (!t->ca_file.len && !t->cert_file.len && !t->key_file.len && !e->insecure_skip_tls_verify && !e->insecure_allow_plain_tcp)
+        if (!t->ca_file.len && !t->cert_file.len && !t->key_file.len && !e->insecure_skip_tls_verify &&
+            !e->insecure_allow_plain_tcp)
                 complain(c, &e->address, "is not encrypted: set tls.ca_file, or insecure_allow_plain_tcp: true");
 }
 
@@ -59,8 +61,9 @@ static void check_output(struct config *c, struct pstr *field) {
 }
 
 void check_log(struct config *c) {
-        static const char *const levels[] = { "debug", "info", "warn", "error", NULL }, *const formats[] = { "json", "text", NULL },
-                                 *const audit[] = { "json", NULL }, *const verbosities[] = { "minimal", "verbose", NULL };
+        static const char *const levels[] = { "debug", "info", "warn", "error", NULL },
+                                 *const formats[] = { "json", "text", NULL }, *const audit[] = { "json", NULL },
+                                 *const verbosities[] = { "minimal", "verbose", NULL };
         struct opt_log *l = &c->root->log;
 
         check_word(c, &l->level, levels);
@@ -127,7 +130,8 @@ void check_health(struct config *c) {
                         if (others[i].on && slice_eq(text_of(c, y->path), text_of(c, *others[i].path)))
                                 complain(c, &y->path, "must differ from %s", others[i].name);
                 /* The admin path answers whatever cleans to it. */
-                if (r->admin.enabled && slice_eq(path_clean(text_of(c, y->path), false, &c->arena), path_clean(text_of(c, r->admin.path), false, &c->arena)))
+                if (r->admin.enabled && slice_eq(path_clean(text_of(c, y->path), false, &c->arena),
+                                                 path_clean(text_of(c, r->admin.path), false, &c->arena)))
                         complain(c, &y->path, "must differ from admin.path");
         }
         if (r->metrics.enabled)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the compiler works out so that a filter need not: scopes, listeners, endpoints, deadlines; and the finished image.
+ * What the compiler works out so that a filter need not: scopes, listeners, endpoints, deadlines; and the finished
+ * image.
  */
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
@@ -102,7 +103,8 @@ static void compile_listeners(struct config *c) {
         }
 }
 
-static void compile_endpoint(struct config *c, struct policy_endpoint *to, struct slice text, const struct opt_endpoint *options) {
+static void compile_endpoint(struct config *c, struct policy_endpoint *to, struct slice text,
+                             const struct opt_endpoint *options) {
         struct upstream_address a = { 0 };
 
         upstream_address_parse(unicode_trim(text), &a);
@@ -121,15 +123,18 @@ static void compile_endpoint(struct config *c, struct policy_endpoint *to, struc
         to->cert_file = options->tls.cert_file;
         to->key_file = options->tls.key_file;
         to->skip_verify = options->insecure_skip_tls_verify;
-        to->kind = to->ca_file.len || to->cert_file.len || to->key_file.len || to->skip_verify ? ENDPOINT_TLS : ENDPOINT_TCP;
-        to->display = builder_str(&c->blob, arena_printf(&c->arena, "%s://%.*s", to->kind == ENDPOINT_TLS ? "tcp+tls" : "tcp",
-                                                         SLICE_ARG(a.authority)));
+        to->kind = to->ca_file.len || to->cert_file.len || to->key_file.len || to->skip_verify ? ENDPOINT_TLS
+                                                                                               : ENDPOINT_TCP;
+        to->display =
+                builder_str(&c->blob, arena_printf(&c->arena, "%s://%.*s", to->kind == ENDPOINT_TLS ? "tcp+tls" : "tcp",
+                                                   SLICE_ARG(a.authority)));
 }
 
 bool docker_host(const struct config *c, struct upstream_address *ret) {
         const char *host = c->source.docker_host ? environment_get(c, "DOCKER_HOST") : NULL;
 
-        return host && c->root->upstream.endpoints.n == 0 && upstream_address_parse(unicode_trim(slice_of(host)), ret) == NULL && !ret->is_unix;
+        return host && c->root->upstream.endpoints.n == 0 &&
+               upstream_address_parse(unicode_trim(slice_of(host)), ret) == NULL && !ret->is_unix;
 }
 
 /* True when DOCKER_HOST was taken. */
@@ -145,7 +150,8 @@ static bool compile_docker_host(struct config *c) {
                 return false;
         if (certs.len) {
                 options.tls.ca_file = builder_str(&c->blob, arena_printf(&c->arena, "%.*s/ca.pem", SLICE_ARG(certs)));
-                options.tls.cert_file = builder_str(&c->blob, arena_printf(&c->arena, "%.*s/cert.pem", SLICE_ARG(certs)));
+                options.tls.cert_file =
+                        builder_str(&c->blob, arena_printf(&c->arena, "%.*s/cert.pem", SLICE_ARG(certs)));
                 options.tls.key_file = builder_str(&c->blob, arena_printf(&c->arena, "%.*s/key.pem", SLICE_ARG(certs)));
                 options.insecure_skip_tls_verify = !verify || !*verify;
         }
@@ -167,7 +173,7 @@ static void compile_endpoints(struct config *c) {
         for (uint32_t i = 0; i < n; i++)
                 compile_endpoint(c, to + i, text_of(c, from[i].address), from + i);
         if (n == 0)
-                compile_endpoint(c, to, text_of(c, c->root->upstream.socket), &(struct opt_endpoint) { 0 });
+                compile_endpoint(c, to, text_of(c, c->root->upstream.socket), &(struct opt_endpoint){ 0 });
 }
 
 static uint64_t duration_or_off(struct config *c, struct pstr value) {
@@ -233,7 +239,7 @@ int config_compile(struct config *c, uint64_t generation, struct slice *ret_imag
 
         if (r < 0)
                 return r;
-        *h = (struct policy_header) {
+        *h = (struct policy_header){
                 .magic = POLICY_IMAGE_MAGIC,
                 .format = POLICY_IMAGE_FORMAT,
                 .header_size = sizeof(*h),

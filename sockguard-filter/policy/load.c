@@ -24,17 +24,18 @@ static void __attribute__((noreturn)) image_is_full(void *arg) {
 }
 
 static void refuse(struct config *c, const char *expected) {
-        problems_add(&c->problems, &(struct problem) { .file = c->name, .expected = slice_of(expected) });
+        problems_add(&c->problems, &(struct problem){ .file = c->name, .expected = slice_of(expected) });
 }
 
 static void refuse_errno(struct config *c, const char *what, int r) {
-        problems_add(&c->problems, &(struct problem) {
-                .file = c->name, .expected = arena_printf(&c->arena, "%s: %s", what, strerror(-r)) });
+        problems_add(&c->problems,
+                     &(struct problem){ .file = c->name,
+                                        .expected = arena_printf(&c->arena, "%s: %s", what, strerror(-r)) });
 }
 
 /*
- * Runs one step with somewhere to land when the arena or the image is full. The step reports into the list; this turns the
- * list into a result.
+ * Runs one step with somewhere to land when the arena or the image is full. The step reports into the list; this turns
+ * the list into a result.
  */
 int config_guarded(struct config *c, void (*step)(struct config *)) {
         if (setjmp(c->give_up) != 0) {
@@ -57,13 +58,15 @@ static bool extension_known(struct config *c) {
                 { ".yml", NULL },
                 { ".json", NULL },
                 { ".toml", "TOML is not read; write the same keys as YAML in a .yaml file" },
-                { ".env", "dotenv files are not read; write a .yaml file, or set the SOCKGUARD_ variables in the environment" },
-                { ".dotenv", "dotenv files are not read; write a .yaml file, or set the SOCKGUARD_ variables in the environment" },
+                { ".env",
+                  "dotenv files are not read; write a .yaml file, or set the SOCKGUARD_ variables in the environment" },
+                { ".dotenv",
+                  "dotenv files are not read; write a .yaml file, or set the SOCKGUARD_ variables in the environment" },
         };
         ssize_t slash = slice_rfind(c->name, '/');
         struct slice base = slice_from(c->name, (size_t) (slash + 1));
         ssize_t dot = slice_rfind(base, '.');
-        struct slice extension = dot < 0 ? (struct slice) { 0 } : slice_from(base, (size_t) dot);
+        struct slice extension = dot < 0 ? (struct slice){ 0 } : slice_from(base, (size_t) dot);
 
         for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
                 if (!slice_eq(extension, slice_of(known[i].name)))
@@ -121,7 +124,7 @@ static bool read_file(struct config *c, struct slice *ret) {
 static bool read_text(struct config *c, struct slice *ret) {
         struct stat st;
 
-        *ret = (struct slice) { 0 };
+        *ret = (struct slice){ 0 };
         if (c->source.from_memory) {
                 *ret = c->source.text;
                 if (ret->len <= CONFIG_TEXT_MAX)
@@ -149,7 +152,8 @@ static bool any_mark(const struct config *c, const struct opt_block *block, cons
                 const void *field = (const unsigned char *) base + block->rows[i].offset;
                 const struct mark *m = mark_find(c, field, false);
 
-                if (block->rows[i].kind == OPT_K_SUB ? any_mark(c, block->rows[i].inner, field) : m && m->origin != ORIGIN_FLAG)
+                if (block->rows[i].kind == OPT_K_SUB ? any_mark(c, block->rows[i].inner, field)
+                                                     : m && m->origin != ORIGIN_FLAG)
                         return true;
         }
         return false;
@@ -197,7 +201,7 @@ static void step_load(struct config *c) {
         if (document && node_is_null(document))
                 document = NULL;
         if (document && document->kind != NODE_MAP) {
-                complain_at(c, false, NULL, document->line, document->column, (struct slice) { 0 }, (struct slice) { 0 },
+                complain_at(c, false, NULL, document->line, document->column, (struct slice){ 0 }, (struct slice){ 0 },
                             "the top level must be a mapping");
                 return;
         }
@@ -284,7 +288,7 @@ struct slice config_line(const struct config *c, uint32_t line) {
                 if (i == line)
                         return slice_ends(at, SLICE("\r")) ? slice_upto(at, at.len - 1) : at;
         }
-        return (struct slice) { 0 };
+        return (struct slice){ 0 };
 }
 
 const struct opt_root *config_root(const struct config *c) {
@@ -292,7 +296,7 @@ const struct opt_root *config_root(const struct config *c) {
 }
 
 const struct policy *config_policy(struct config *c) {
-        c->view = (struct policy) {
+        c->view = (struct policy){
                 .base = c->blob.base,
                 .size = c->blob.used,
                 .header = (const struct policy_header *) c->blob.base,

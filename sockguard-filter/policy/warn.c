@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is allowed but probably not what was meant, or not built yet: warnings of a valid configuration (chapter 01, 1.7).
+ * What is allowed but probably not what was meant, or not built yet: warnings of a valid configuration (chapter
+ * 01, 1.7).
  */
 #include <stdlib.h>
 
@@ -26,11 +27,13 @@ static void warn_rules(struct config *c, struct plist rules) {
                 struct slice path = text_of(c, at[i].match.path);
 
                 if (has_version_prefix(path))
-                        warn(c, &at[i].match.path, "never matches: the version prefix is taken off a path before rules see it");
+                        warn(c, &at[i].match.path,
+                             "never matches: the version prefix is taken off a path before rules see it");
                 else if (path.at[0] != '/' && path.at[0] != '*')
                         warn(c, &at[i].match.path, "never matches: paths start with /");
                 else if (path.len > 1 && path.at[path.len - 1] == '/')
-                        warn(c, &at[i].match.path, "never matches: a slash at the end of a path is taken off before rules see it");
+                        warn(c, &at[i].match.path,
+                             "never matches: a slash at the end of a path is taken off before rules see it");
         }
 }
 
@@ -43,16 +46,20 @@ static void warn_unbuilt(struct config *c, struct opt_request_body *b) {
                 struct slice mode = text_of(c, trust[i]->mode);
 
                 if (slice_eq(mode, SLICE("warn")) && trust[i]->allowed_keyless.n == 0)
-                        warn(c, &trust[i]->mode, "image signatures are not verified yet, so every image is recorded as unverified");
+                        warn(c, &trust[i]->mode,
+                             "image signatures are not verified yet, so every image is recorded as unverified");
                 else if (mode.len && !slice_eq(mode, SLICE("off")))
-                        warn(c, &trust[i]->mode, "image signatures are not enforced yet, so every request that this covers is refused");
+                        warn(c, &trust[i]->mode,
+                             "image signatures are not enforced yet, so every request that this covers is refused");
         }
         if (buildkit_configured(c, &b->buildkit))
-                warn(c, &b->buildkit.control.allow_info, "request_body.buildkit is not enforced yet, so BuildKit tunnels are refused");
+                warn(c, &b->buildkit.control.allow_info,
+                     "request_body.buildkit is not enforced yet, so BuildKit tunnels are refused");
 }
 
 static void warn_update(struct config *c, struct opt_container_update *u) {
-        if (!u->allow_resource_updates && (u->require_memory_limit || u->require_cpu_limit || u->require_cpu_limit_hard || u->require_pids_limit))
+        if (!u->allow_resource_updates &&
+            (u->require_memory_limit || u->require_cpu_limit || u->require_cpu_limit_hard || u->require_pids_limit))
                 warn(c, &u->allow_resource_updates, "is off, so the require_* options beside it never apply");
 }
 
@@ -61,12 +68,16 @@ static bool assigned(struct config *c, struct slice profile) {
         bool hit = slice_eq(text_of(c, k->default_profile), profile);
 
         for (uint32_t i = 0; i < k->source_ip_profiles.n; i++)
-                hit |= slice_eq(text_of(c, list_of(c, k->source_ip_profiles, struct opt_source_ip_profile)[i].profile), profile);
-        for (uint32_t i = 0; i < k->client_certificate_profiles.n; i++)
-                hit |= slice_eq(text_of(c, list_of(c, k->client_certificate_profiles, struct opt_client_certificate_profile)[i].profile),
+                hit |= slice_eq(text_of(c, list_of(c, k->source_ip_profiles, struct opt_source_ip_profile)[i].profile),
                                 profile);
+        for (uint32_t i = 0; i < k->client_certificate_profiles.n; i++)
+                hit |= slice_eq(
+                        text_of(c, list_of(c, k->client_certificate_profiles, struct opt_client_certificate_profile)[i]
+                                           .profile),
+                        profile);
         for (uint32_t i = 0; i < k->unix_peer_profiles.n; i++)
-                hit |= slice_eq(text_of(c, list_of(c, k->unix_peer_profiles, struct opt_unix_peer_profile)[i].profile), profile);
+                hit |= slice_eq(text_of(c, list_of(c, k->unix_peer_profiles, struct opt_unix_peer_profile)[i].profile),
+                                profile);
         return hit;
 }
 
@@ -78,7 +89,8 @@ static void warn_clients(struct config *c) {
         bool limited = k->global_concurrency.n != 0;
 
         if (k->container_labels.enabled)
-                warn(c, &k->container_labels.enabled, "whoever may start containers with labels of their choice decides what they may do");
+                warn(c, &k->container_labels.enabled,
+                     "whoever may start containers with labels of their choice decides what they may do");
         for (uint32_t i = 0; i < k->profiles.n; i++)
                 limited |= scopes[i + 1].flags & POLICY_SCOPE_LIMITED;
         for (uint32_t i = 0; limited && i < k->profiles.n; i++)
@@ -99,7 +111,9 @@ static void warn_clients(struct config *c) {
 /* Patterns reach containers and images only; whoever sets them alone may think that they hide the rest as well. */
 static void warn_patterns(struct config *c, struct plist labels, struct plist *names, struct plist *images) {
         if (labels.n == 0 && c->root->response.visible_resource_labels.n == 0 && (names->n || images->n))
-                warn(c, names->n ? names : images, "without visible_resource_labels only containers and images are hidden, not networks, volumes or services");
+                warn(c, names->n ? names : images,
+                     "without visible_resource_labels only containers and images are hidden, not networks, volumes or "
+                     "services");
 }
 
 /* DOCKER_HOST loses to a socket that was asked for; where it wins, how safe the way is follows from its companions. */
@@ -113,12 +127,14 @@ static void warn_docker_host(struct config *c) {
         c->origin = ORIGIN_ENVIRONMENT;
         c->origin_name = SLICE("DOCKER_HOST");
         if (c->upstream_socket_explicit)
-                complain_at(c, true, NULL, 0, 0, a.authority, (struct slice) { 0 },
+                complain_at(c, true, NULL, 0, 0, a.authority, (struct slice){ 0 },
                             "not used: upstream.socket is set and wins; unset one of them");
         else if (!certs && !verified)
-                complain_at(c, true, NULL, 0, 0, a.authority, (struct slice) { 0 }, "the way to the daemon is not encrypted");
+                complain_at(c, true, NULL, 0, 0, a.authority, (struct slice){ 0 },
+                            "the way to the daemon is not encrypted");
         else if (!verified)
-                complain_at(c, true, NULL, 0, 0, a.authority, (struct slice) { 0 }, "the daemon's certificate is not verified");
+                complain_at(c, true, NULL, 0, 0, a.authority, (struct slice){ 0 },
+                            "the daemon's certificate is not verified");
 }
 
 void check_warnings(struct config *c) {
@@ -135,7 +151,8 @@ void check_warnings(struct config *c) {
                 warn_rules(c, profiles[i].rules);
                 warn_patterns(c, profiles[i].response.visible_resource_labels, &profiles[i].response.name_patterns,
                               &profiles[i].response.image_patterns);
-                warn_exposures(c, profiles[i].rules, &profiles[i].request_body, list_of(c, c->compiled->scopes, struct policy_scope) + i + 1);
+                warn_exposures(c, profiles[i].rules, &profiles[i].request_body,
+                               list_of(c, c->compiled->scopes, struct policy_scope) + i + 1);
                 warn_unbuilt(c, &profiles[i].request_body);
                 warn_update(c, &profiles[i].request_body.container_update);
         }
