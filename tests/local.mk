@@ -4,6 +4,7 @@ tests_standin_SOURCES = tests/standin.c
 EXTRA_DIST += \
 	tests/bench/lists.py \
 	tests/bench/systemd.py \
+	tests/coverage.py \
 	tests/deviations.json \
 	tests/differential/oracle.go \
 	tests/e2e/README.md \
@@ -16,6 +17,7 @@ EXTRA_DIST += \
 	tests/e2e/companion-reload.py \
 	tests/e2e/companion-watch.py \
 	tests/e2e/companion.py \
+	tests/e2e/container.py \
 	tests/e2e/docker-cli.py \
 	tests/e2e/explain.py \
 	tests/e2e/hostile.py \

@@ -82,9 +82,14 @@ class Machine:
     def __init__(self, name, build=None):
         self.dir = tempfile.mkdtemp(prefix="sg-machine-", dir=os.environ.get("SOCKGUARD_TEST_DIR") or None)
         self.name, self.root, self.process, self.init = "%s-%d" % (name, os.getpid()), os.path.join(self.dir, "root"), None, None
-        for d in ("upper", "work", "root", "docker", "image/bin"):
+        for d in ("rw/upper", "rw/work", "root", "docker", "image/bin"):
             os.makedirs(os.path.join(self.dir, d))
-        subprocess.run(["mount", "-t", "overlay", "overlay", "-o", "lowerdir=%s,upperdir=%s/upper,workdir=%s/work" % (tree(), self.dir, self.dir), self.root], check=True)
+        mount = ["mount", "-t", "overlay", "overlay", "-o", "lowerdir=%s,upperdir=%s/rw/upper,workdir=%s/rw/work" % (tree(), self.dir, self.dir), self.root]
+        if subprocess.run(mount, stderr=subprocess.DEVNULL).returncode:  # such as when this directory is on an overlay itself
+            subprocess.run(["mount", "-t", "tmpfs", "tmpfs", self.dir + "/rw"], check=True)
+            for d in ("rw/upper", "rw/work"):
+                os.makedirs(os.path.join(self.dir, d))
+            subprocess.run(mount, check=True)
         subprocess.run(["make", "-s", "-C", build or sg.BUILD, "install", "DESTDIR=" + self.root], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         self.prefix = "/usr/local" if os.path.exists(self.root + "/usr/local/bin/sockguard-ctl") else "/usr"
         self.etc = ("/usr/local/etc" if self.prefix == "/usr/local" else "/etc") + "/sockguard"
@@ -176,6 +181,7 @@ class Machine:
     def close(self):
         self.shut_down()
         subprocess.run(["umount", "-l", self.root])
+        subprocess.run(["umount", "-l", self.dir + "/rw"], stderr=subprocess.DEVNULL)
         shutil.rmtree(self.dir, ignore_errors=True)
 
 

@@ -43,6 +43,30 @@ rules:
 request_body:
   container_create: {allowed_bind_mounts: [/home/dev/src, /tmp/shared]}
 """
+LISTENERS = """upstream: {socket: /var/run/docker.sock}
+listeners:
+  - {name: tools, socket: /run/sockguard/tools.sock, socket_mode: "0660", socket_gid: DOCKER, allowed_profiles: [looks]}
+  - {name: builds, socket: /run/sockguard/builds.sock, socket_mode: "0600", allowed_profiles: [looks]}
+  - name: remote
+    address: "127.0.0.1:2376"
+    allowed_profiles: [versions]
+    tls: {cert_file: /etc/sockguard-keys/server.pem, key_file: /etc/sockguard-keys/server.key, client_ca_file: /etc/sockguard-keys/ca.pem}
+rules:
+  - {match: {method: "*", path: "/**"}, action: deny}
+clients:
+  default_profile: looks
+  client_certificate_profiles: [{profile: versions, common_names: [builder]}]
+  profiles:
+    - name: looks
+      rules:
+        - {match: {method: "GET,HEAD", path: /_ping}, action: allow}
+        - {match: {method: GET, path: /version}, action: allow}
+        - {match: {method: GET, path: /containers/json}, action: allow}
+    - name: versions
+      rules:
+        - {match: {method: "GET,HEAD", path: /_ping}, action: allow}
+        - {match: {method: GET, path: /version}, action: allow}
+"""
 PING = b"GET /_ping HTTP/1.1\r\nHost: d\r\n\r\n"
 
 
@@ -354,6 +378,56 @@ try:
              set(directives(m.root + "/root/p/" + p, "Service")) ^ set(directives(shipped + p, "Service")))
     a, b = set(directives(written + "sockguard.socket", "Socket")), set(directives(shipped + "sockguard.socket", "Socket"))
     sg.check("the socket, too, save that it names the group by its number", b - a == {"SocketGroup=docker"} and a - b == {"SocketGroup=" + gid}, a ^ b)
+
+    # ---- several listeners, with the units that are written for them, over a reboot ----
+    def certtool(*args):
+        subprocess.run(["certtool", *args], check=True, capture_output=True, cwd=keys)
+
+    keys = m.root + "/etc/sockguard-keys"
+    os.mkdir(keys)
+    for name, template, ca in (("ca", "cn = ca\nca\ncert_signing_key\n", None), ("server", "cn = localhost\ndns_name = localhost\nip_address = 127.0.0.1\ntls_www_server\nsigning_key\n", "ca"),
+                               ("client", "cn = builder\ntls_www_client\nsigning_key\n", "ca")):
+        with open(keys + "/" + name + ".tmpl", "w") as f:
+            f.write(template + "expiration_days = 3\n")
+        certtool("--generate-privkey", "--key-type", "ecdsa", "--curve", "secp256r1", "--outfile", name + ".key")
+        certtool(*(["--generate-certificate", "--load-ca-certificate", "ca.pem", "--load-ca-privkey", "ca.key"] if ca else ["--generate-self-signed"]),
+                 "--load-privkey", name + ".key", "--template", name + ".tmpl", "--outfile", name + ".pem")
+    os.chmod(keys + "/server.key", 0o600)
+    m.config(LISTENERS.replace("DOCKER", gid))
+    r = m.run(m.prefix + "/bin/sockguard-ctl", "validate", "--config", m.etc + "/sockguard.yaml")
+    sg.check("the policy of several listeners is valid", r.returncode == 0, r.stdout + r.stderr)
+    r = m.run(m.prefix + "/bin/sockguard-ctl", "units", "--config", m.etc + "/sockguard.yaml")
+    names = ["sockguard-" + x for x in ("tools", "builds", "remote")]
+    sg.check("`sockguard-ctl units` writes a pair for each listener", r.returncode == 0 and all(os.path.exists("%s/etc/systemd/system/%s%s" % (m.root, n, e))
+                                                                                               for n in names for e in (".socket", "@.service")), r.stdout + r.stderr)
+    v = m.run("systemd-analyze", "verify", "--man=no", *[n + ".socket" for n in names], *[n + "@x.service" for n in names])
+    sg.check("verify has nothing to say of them", v.returncode == 0 and not (v.stdout + v.stderr).strip(), v.stdout + v.stderr)
+    m.systemctl("disable", "sockguard.socket")
+    m.enable(*[n + ".socket" for n in names])
+    m.run("useradd", "-G", "docker", "alice")
+    m.shut_down()
+    sg.check("after a reboot all are there, and nothing has failed", m.boot() and m.systemctl("is-system-running").stdout.strip() == "running" and
+             all(m.show(n + ".socket", "ActiveState") == "active" for n in names), m.systemctl("--failed", "--no-pager").stdout)
+    sg.check("no ordering cycle", "ordering cycle" not in m.journal("-b"))
+
+    def as_user(user, path):
+        r = m.run("setpriv", "--reuid=" + user, "--regid=" + user, "--init-groups", "docker", "-H", "unix://" + path, "version", "-f", "{{.Server.Version}}")
+        return r.returncode, r.stdout + r.stderr
+
+    sg.check("a unix listener serves whom its mode lets in", as_user("alice", "/run/sockguard/tools.sock")[0] == 0, as_user("alice", "/run/sockguard/tools.sock"))
+    sg.check("and nobody else", "permission denied" in as_user("games", "/run/sockguard/tools.sock")[1])
+    sg.check("one of mode 0600 is root's alone", "permission denied" in as_user("alice", "/run/sockguard/builds.sock")[1] and as_user("root", "/run/sockguard/builds.sock")[0] == 0,
+             as_user("root", "/run/sockguard/builds.sock"))
+    tls = ["docker", "-H", "tcp://127.0.0.1:2376", "--tlsverify", "--tlscacert", "/etc/sockguard-keys/ca.pem"]
+    own = ["--tlscert", "/etc/sockguard-keys/client.pem", "--tlskey", "/etc/sockguard-keys/client.key"]
+    r = m.run(*tls, *own, "version", "-f", "{{.Server.Version}}")
+    sg.check("docker --tlsverify through the TLS listener's unit", r.returncode == 0 and r.stdout.strip() != "", r.stdout + r.stderr + m.journal("-u", "sockguard-remote@*", "-n", "5"))
+    r = m.run(*tls, *own, "ps")
+    sg.check("judged by the profile of its certificate", r.returncode != 0 and "denied by sockguard policy" in r.stderr, r.stderr)
+    r = m.run(*tls, "version")
+    sg.check("without a certificate nobody gets in", r.returncode != 0 and "certificate" in r.stderr, r.stderr)
+    names = {x.get("listener_name") for d, x in records("-b")}
+    sg.check("records name the listeners", {"tools", "builds", "remote"} <= names, names)
 finally:
     m.close()
 sg.done()
