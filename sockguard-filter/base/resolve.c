@@ -101,3 +101,24 @@ int resolve_host(const char *host, const char *port, uint64_t deadline, struct r
         memcpy(ret, a.at, a.n * sizeof(a.at[0]));
         return (int) a.n;
 }
+
+int resolved_connect(int fd, const struct resolved *to, uint64_t deadline) {
+        struct pollfd pfd = { .fd = fd, .events = POLLOUT };
+        socklen_t size = sizeof(int);
+        int failed = 0, r;
+
+        if (connect(fd, (const struct sockaddr *) &to->at, to->len) == 0)
+                return 0;
+        if (errno != EINPROGRESS && errno != EINTR)
+                return -errno;
+        do
+                r = poll(&pfd, 1, deadline_poll_ms(deadline));
+        while (r < 0 && errno == EINTR);
+        if (r < 0)
+                return -errno;
+        if (r == 0)
+                return -ETIMEDOUT;
+        if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &failed, &size) < 0)
+                return -errno;
+        return -failed;
+}

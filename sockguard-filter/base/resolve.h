@@ -20,4 +20,7 @@ struct resolved {
  */
 int resolve_host(const char *host, const char *port, uint64_t deadline, struct resolved *ret, unsigned most, struct error *e);
 
+/* Connects a non-blocking stream socket. 0; -ETIMEDOUT at `deadline`; other negative errno. */
+int resolved_connect(int fd, const struct resolved *to, uint64_t deadline);
+
 #endif

@@ -65,22 +65,12 @@ static int choose(const struct endpoint_set *e, uint32_t tried) {
 
 /* ---- addresses ---- */
 
-static int text_of(const struct policy *p, struct pstr s, char *text, size_t room) {
-        struct slice v = policy_str(p, s);
-
-        if (v.len >= room || slice_find(v, '\0') >= 0)
-                return -ENAMETOOLONG;
-        memcpy(text, v.at, v.len);
-        text[v.len] = '\0';
-        return 0;
-}
-
 static int resolve_unix(const struct policy *p, const struct policy_endpoint *c, struct endpoint *ret) {
         struct sockaddr_un *un = (struct sockaddr_un *) &ret->addresses[0].at;
         int r;
 
         un->sun_family = AF_UNIX;
-        r = text_of(p, c->path, un->sun_path, sizeof(un->sun_path));
+        r = policy_str_copy(p, c->path, un->sun_path, sizeof(un->sun_path));
         if (r < 0)
                 return r;
         ret->addresses[0].len = sizeof(*un);
@@ -92,7 +82,7 @@ static int resolve_tcp(const struct policy *p, const struct policy_endpoint *c, 
         char host[256], port[16];
         int r;
 
-        if (text_of(p, c->host, host, sizeof(host)) < 0 || text_of(p, c->port, port, sizeof(port)) < 0)
+        if (policy_str_copy(p, c->host, host, sizeof(host)) < 0 || policy_str_copy(p, c->port, port, sizeof(port)) < 0)
                 return -ENAMETOOLONG;
         r = resolve_host(host, port, deadline, ret->addresses, ENDPOINT_ADDRESSES_MAX, &ret->unresolved);
         if (r > 0)
@@ -192,28 +182,6 @@ static int connect_unix(int fd, const struct sockaddr *at, socklen_t len, uint64
         return flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ? -errno : 0;
 }
 
-static int connect_tcp(int fd, const struct sockaddr *at, socklen_t len, uint64_t deadline) {
-        struct pollfd pfd = { .fd = fd, .events = POLLOUT };
-        socklen_t size = sizeof(int);
-        int failed = 0, r;
-
-        wire_tune_tcp(fd);
-        if (connect(fd, at, len) == 0)
-                return 0;
-        if (errno != EINPROGRESS && errno != EINTR)
-                return -errno;
-        do
-                r = poll(&pfd, 1, deadline_poll_ms(deadline));
-        while (r < 0 && errno == EINTR);
-        if (r < 0)
-                return -errno;
-        if (r == 0)
-                return -ETIMEDOUT;
-        if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &failed, &size) < 0)
-                return -errno;
-        return -failed;
-}
-
 static int connect_one(const struct endpoint *ep, unsigned k, uint64_t deadline, int *ret_fd) {
         const struct sockaddr *at = (const struct sockaddr *) &ep->addresses[k].at;
         bool local = at->sa_family == AF_UNIX;
@@ -222,7 +190,12 @@ static int connect_one(const struct endpoint *ep, unsigned k, uint64_t deadline,
         fd = socket(at->sa_family, SOCK_STREAM | SOCK_CLOEXEC | (local ? 0 : SOCK_NONBLOCK), 0);
         if (fd < 0)
                 return -errno;
-        r = local ? connect_unix(fd, at, ep->addresses[k].len, deadline) : connect_tcp(fd, at, ep->addresses[k].len, deadline);
+        if (local)
+                r = connect_unix(fd, at, ep->addresses[k].len, deadline);
+        else {
+                wire_tune_tcp(fd);
+                r = resolved_connect(fd, &ep->addresses[k], deadline);
+        }
         if (r < 0) {
                 close(fd);
                 return r;

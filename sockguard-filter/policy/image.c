@@ -152,6 +152,16 @@ bool policy_strs_have(const struct policy *p, struct plist list, struct slice s)
         return false;
 }
 
+int policy_str_copy(const struct policy *p, struct pstr s, char *text, size_t room) {
+        struct slice v = policy_str(p, s);
+
+        if (v.len >= room || slice_find(v, '\0') >= 0)
+                return -ENAMETOOLONG;
+        memcpy(text, v.at, v.len);
+        text[v.len] = '\0';
+        return 0;
+}
+
 const struct policy_scope *policy_scope(const struct policy *p, uint32_t scope) {
         if (scope >= p->compiled->scopes.n)
                 policy_image_corrupt();

@@ -139,6 +139,9 @@ static inline struct slice policy_str(const struct policy *p, struct pstr s) {
 /* Is `s` an element of a list of strings (byte-exact)? */
 bool policy_strs_have(const struct policy *p, struct plist list, struct slice s);
 
+/* Copies a text that has to be a C string, such as a file name. 0; -ENAMETOOLONG when it does not fit, or has a NUL in it. */
+int policy_str_copy(const struct policy *p, struct pstr s, char *text, size_t room);
+
 static inline uint32_t policy_n_scopes(const struct policy *p) {
         return p->compiled->scopes.n;
 }

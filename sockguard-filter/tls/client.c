@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <gnutls/x509.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -13,6 +10,7 @@
 #include "base/clock.h"
 #include "base/resolve.h"
 #include "filter/endpoint.h"
+#include "filter/wire.h"
 #include "tls/client.h"
 #include "tls/dialler.h"
 #include "tls/relay.h"
@@ -29,22 +27,12 @@ struct daemon {
         bool skip_verify;
 };
 
-static int copy_text(const struct policy *p, struct pstr s, char *text, size_t room) {
-        struct slice v = policy_str(p, s);
-
-        if (v.len >= room || slice_find(v, '\0') >= 0)
-                return -ENAMETOOLONG;
-        memcpy(text, v.at, v.len);
-        text[v.len] = '\0';
-        return 0;
-}
-
 static int load_files(const struct policy *p, const struct policy_endpoint *c, struct daemon *d) {
         char ca[4096], cert[4096], key[4096];
         int r;
 
-        if (copy_text(p, c->ca_file, ca, sizeof(ca)) < 0 || copy_text(p, c->cert_file, cert, sizeof(cert)) < 0 ||
-            copy_text(p, c->key_file, key, sizeof(key)) < 0)
+        if (policy_str_copy(p, c->ca_file, ca, sizeof(ca)) < 0 || policy_str_copy(p, c->cert_file, cert, sizeof(cert)) < 0 ||
+            policy_str_copy(p, c->key_file, key, sizeof(key)) < 0)
                 return error_set(&d->why, -ENAMETOOLONG, "a file name of the policy is too long");
         if (gnutls_certificate_allocate_credentials(&d->credentials) < 0)
                 return error_set(&d->why, -ENOMEM, "no memory");
@@ -69,8 +57,8 @@ static void load(const struct policy *p, unsigned i, struct daemon *d) {
         *d = (struct daemon) { .tls = c->kind == ENDPOINT_TLS, .skip_verify = c->skip_verify };
         if (!d->tls)
                 return;
-        if (copy_text(p, c->host, d->host, sizeof(d->host)) < 0 || copy_text(p, c->port, d->port, sizeof(d->port)) < 0 ||
-            copy_text(p, c->server_name.len > 0 ? c->server_name : c->host, d->name, sizeof(d->name)) < 0)
+        if (policy_str_copy(p, c->host, d->host, sizeof(d->host)) < 0 || policy_str_copy(p, c->port, d->port, sizeof(d->port)) < 0 ||
+            policy_str_copy(p, c->server_name.len > 0 ? c->server_name : c->host, d->name, sizeof(d->name)) < 0)
                 d->broken = error_set(&d->why, -ENAMETOOLONG, "the host name is too long") < 0;
         else
                 d->broken = load_files(p, c, d) < 0;
@@ -79,26 +67,16 @@ static void load(const struct policy *p, unsigned i, struct daemon *d) {
 /* ---- one connection ---- */
 
 static int connect_to(const struct resolved *to, uint64_t deadline, int *ret_fd) {
-        struct pollfd pfd = { .events = POLLOUT };
-        socklen_t size = sizeof(int);
-        int one = 1, failed = 0, r = 0;
+        int fd = socket(to->at.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), r;
 
-        pfd.fd = socket(to->at.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        if (pfd.fd < 0)
+        if (fd < 0)
                 return -errno;
-        (void) setsockopt(pfd.fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-        (void) setsockopt(pfd.fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
-        if (connect(pfd.fd, (const struct sockaddr *) &to->at, to->len) < 0) {
-                r = errno == EINPROGRESS ? 0 : -errno;
-                if (r == 0)
-                        r = poll(&pfd, 1, deadline_poll_ms(deadline)) > 0 ? 0 : -ETIMEDOUT;
-                if (r == 0 && (getsockopt(pfd.fd, SOL_SOCKET, SO_ERROR, &failed, &size) < 0 || failed))
-                        r = failed ? -failed : -EIO;
-        }
+        wire_tune_tcp(fd);
+        r = resolved_connect(fd, to, deadline);
         if (r < 0)
-                close(pfd.fd);
+                close(fd);
         else
-                *ret_fd = pfd.fd;
+                *ret_fd = fd;
         return r;
 }
 

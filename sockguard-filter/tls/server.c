@@ -34,16 +34,6 @@ int tls_server_settings(const struct policy *p, struct slice listener, const str
         return 0;
 }
 
-static int path_of(const struct policy *p, struct pstr s, char path[4096], struct error *e) {
-        struct slice v = policy_str(p, s);
-
-        if (v.len >= 4096 || slice_find(v, '\0') >= 0)
-                return error_set(e, -ENAMETOOLONG, "a file name of the policy is too long");
-        memcpy(path, v.at, v.len);
-        path[v.len] = '\0';
-        return 0;
-}
-
 static int verify(gnutls_session_t session);
 
 static int load_files(struct tls_server *s, struct error *e) {
@@ -75,8 +65,9 @@ int tls_server_load(const struct policy *p, struct slice listener, struct tls_se
         r = tls_server_settings(p, listener, &o, e);
         if (r < 0)
                 return r;
-        if ((r = path_of(p, o->cert_file, cert, e)) < 0 || (r = path_of(p, o->key_file, key, e)) < 0 || (r = path_of(p, o->client_ca_file, ca, e)) < 0)
-                return r;
+        if (policy_str_copy(p, o->cert_file, cert, sizeof(ret->paths[0])) < 0 || policy_str_copy(p, o->key_file, key, sizeof(ret->paths[1])) < 0 ||
+            policy_str_copy(p, o->client_ca_file, ca, sizeof(ret->paths[2])) < 0)
+                return error_set(e, -ENAMETOOLONG, "a file name of the policy is too long");
         ret->selectors = (struct certificate_selectors) { .common_names = o->common_names, .dns_names = o->dns_names,
                                                           .ip_addresses = o->ip_addresses, .uri_sans = o->uri_sans,
                                                           .public_key_sha256_pins = o->public_key_sha256_pins };

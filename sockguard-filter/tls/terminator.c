@@ -3,8 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <pwd.h>
 #include <signal.h>
@@ -15,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "filter/wire.h"
 #include "identity/peer.h"
 #include "tls/handover.h"
 #include "tls/sandbox.h"
@@ -116,7 +115,6 @@ int terminator_run(struct terminator *t, int fd, bool listening, int channel) {
         struct arena arena;
         struct peer peer;
         uint64_t deadline = deadline_in(HANDSHAKE_NS);
-        int one = 1;
 
         arena_init(&arena, 1024 * 1024, out_of_memory);
         if (sandbox_enter(&e) < 0)
@@ -141,8 +139,7 @@ int terminator_run(struct terminator *t, int fd, bool listening, int channel) {
         (void) signal(SIGTERM, SIG_IGN);
         peer_capture(fd, &peer);
         peer.tls = true;
-        (void) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-        (void) setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+        wire_tune_tcp(fd);
 
         if (tls_server_accept(&t->server, fd, &peer, deadline, &arena, &stream, &certificate, &why) < 0) {
                 report_refused(&t->report, &peer, why.code, why.why);

@@ -31,12 +31,8 @@ def path(n):
     return os.path.join(D, n)
 
 
-def make(name, template, ca=None):
-    run = lambda *a: subprocess.run(["certtool", *a], check=True, capture_output=True, cwd=D)  # noqa: E731
-    run("--generate-privkey", *KEYS[KIND], "--outfile", name + ".key")
-    open(path(name + ".tmpl"), "w").write(template + "\nexpiration_days = 30\n")
-    how = ["--generate-self-signed"] if ca is None else ["--generate-certificate", "--load-ca-certificate", ca + ".pem", "--load-ca-privkey", ca + ".key"]
-    run(*how, "--load-privkey", name + ".key", "--template", name + ".tmpl", "--outfile", name + ".pem")
+def make(*args):
+    sg.certificate(D, *args, key=KEYS[KIND])
 
 
 make("ca", "cn = bench\nca\ncert_signing_key")

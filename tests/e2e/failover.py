@@ -26,13 +26,8 @@ def path(name):
     return os.path.join(D, name)
 
 
-def make(name, template, ca=None):
-    run = lambda *a: subprocess.run(["certtool", *a], check=True, capture_output=True, cwd=D)  # noqa: E731
-    run("--generate-privkey", "--key-type", "ecdsa", "--curve", "secp256r1", "--outfile", name + ".key")
-    with open(path(name + ".tmpl"), "w") as f:
-        f.write(template + "\nexpiration_days = 30\n")
-    how = ["--generate-self-signed"] if ca is None else ["--generate-certificate", "--load-ca-certificate", ca + ".pem", "--load-ca-privkey", ca + ".key"]
-    run(*how, "--load-privkey", name + ".key", "--template", name + ".tmpl", "--outfile", name + ".pem")
+def make(*args):
+    sg.certificate(D, *args)
 
 
 make("ca", "cn = daemons\nca\ncert_signing_key")
@@ -274,9 +269,13 @@ with guard(plain(tls.port), secure(tls.port)) as g:
 with guard(secure(tls.port)) as g:
     sg.request(g.sock, "GET", "/_ping")
     time.sleep(0.5)
-    left = [p for p in os.listdir("/proc") if p.isdigit() and os.path.exists("/proc/%s/cmdline" % p) and
-            open("/proc/%s/cmdline" % p, "rb").read().startswith(b"sockguard-tls\0--upstream") and
-            open("/proc/%s/stat" % p).read().split(") ")[1][0] != "Z"]
+    left = []
+    for p in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if os.path.samefile("/proc/%s/exe" % p, sg.program("sockguard-tls")) and b"--upstream" in open("/proc/%s/cmdline" % p, "rb").read():
+                left.append(p)
+        except OSError:
+            pass
     sg.check("no dialler is left when its filter has gone", not left, left)
 
 # ---- DOCKER_HOST and its companions, as the docker command line reads them ----

@@ -52,6 +52,16 @@ def env():
     return e
 
 
+def certificate(directory, name, template, ca=None, key=("--key-type", "ecdsa", "--curve", "secp256r1")):
+    """Makes NAME.key and NAME.pem in `directory` by certtool, signed by `ca` there, or by itself."""
+    run = lambda *a: subprocess.run(["certtool", *a], check=True, capture_output=True, cwd=directory)  # noqa: E731
+    run("--generate-privkey", *key, "--outfile", name + ".key")
+    with open(os.path.join(directory, name + ".tmpl"), "w") as f:
+        f.write(template + ("\n" if "expiration" in template else "\nexpiration_days = 30\n"))
+    how = ["--generate-self-signed"] if ca is None else ["--generate-certificate", "--load-ca-certificate", ca + ".pem", "--load-ca-privkey", ca + ".key"]
+    run(*how, "--load-privkey", name + ".key", "--template", name + ".tmpl", "--outfile", name + ".pem")
+
+
 def ctl(*args, **kw):
     return subprocess.run([CTL, *args], env=env(), capture_output=True, text=True, **kw)
 

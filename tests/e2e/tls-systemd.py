@@ -26,13 +26,8 @@ except (subprocess.CalledProcessError, OSError) as e:
 D = tempfile.mkdtemp(prefix="sg-tls-systemd-")
 
 
-def make(name, template, ca=None):
-    run = lambda *a: subprocess.run(["certtool", *a], check=True, capture_output=True, cwd=D)  # noqa: E731
-    run("--generate-privkey", "--key-type", "ecdsa", "--curve", "secp256r1", "--outfile", name + ".key")
-    with open(os.path.join(D, name + ".t"), "w") as f:
-        f.write(template + "\nexpiration_days = 30\n")
-    how = ["--generate-self-signed"] if ca is None else ["--generate-certificate", "--load-ca-certificate", ca + ".pem", "--load-ca-privkey", ca + ".key"]
-    run(*how, "--load-privkey", name + ".key", "--template", name + ".t", "--outfile", name + ".pem")
+def make(*args):
+    sg.certificate(D, *args)
 
 
 make("ca", "cn = authority\nca\ncert_signing_key")

@@ -26,21 +26,8 @@ def path(name):
     return os.path.join(D, name)
 
 
-def certtool(*args):
-    subprocess.run(["certtool", *args], check=True, capture_output=True, cwd=D)
-
-
-def key(name, rsa=0):
-    kind = ["--key-type", "rsa", "--bits", str(rsa)] if rsa else ["--key-type", "ecdsa", "--curve", "secp256r1"]
-    certtool("--generate-privkey", *kind, "--outfile", name + ".key")
-
-
 def make(name, template, ca=None, rsa=0):
-    key(name, rsa)
-    with open(path(name + ".tmpl"), "w") as f:
-        f.write(template + ("" if "expiration" in template else "\nexpiration_days = 30\n"))
-    how = ["--generate-self-signed"] if ca is None else ["--generate-certificate", "--load-ca-certificate", ca + ".pem", "--load-ca-privkey", ca + ".key"]
-    certtool(*how, "--load-privkey", name + ".key", "--template", name + ".tmpl", "--outfile", name + ".pem")
+    sg.certificate(D, name, template, ca, *([("--key-type", "rsa", "--bits", str(rsa))] if rsa else []))
 
 
 def chain(*names):
