@@ -69,7 +69,7 @@ static bool loose_directive(struct slice line, struct slice marker, struct direc
         }
         if (!unicode_fold_eq(key, SLICE("escape")))
                 return unicode_fold_eq(key, SLICE("check"));
-        d->both_escapes |= slice_starts(unicode_trim(value), SLICE("`")); /* old builders look at the first character only */
+        d->both_escapes |= slice_eq(unicode_trim(value), SLICE("`"));
         return true;
 }
 
@@ -95,7 +95,7 @@ static char exact_escape(struct slice text) {
 
         while (next_line(&text, &line) && exact_directive(line, &key, &value)) {
                 if (slice_case_eq(key, SLICE("escape")))
-                        escape = value.at[0] == '`' ? '`' : '\\';
+                        escape = slice_eq(value, SLICE("`")) ? '`' : '\\';
                 else if (!slice_case_eq(key, SLICE("syntax")) && !slice_case_eq(key, SLICE("check")))
                         break;
         }
