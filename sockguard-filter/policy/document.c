@@ -50,6 +50,19 @@ static yaml_mark_t mark_of_offset(const struct composer *c, size_t offset) {
         return m;
 }
 
+/* Does a tab stand at the place, with nothing but blanks before it? Columns are bytes there. */
+static bool indents_by_tab(const struct composer *c, yaml_mark_t at) {
+        struct slice line = { 0 }, rest = c->text;
+
+        for (size_t i = 0; i <= at.line; i++)
+                if (!slice_cut(rest, '\n', &line, &rest) && i < at.line)
+                        return false;
+        for (size_t i = 0; i < at.column && i < line.len; i++)
+                if (line.at[i] != ' ' && line.at[i] != '\t')
+                        return false;
+        return at.column < line.len && line.at[at.column] == '\t';
+}
+
 static int refuse_syntax(struct composer *c) {
         const yaml_parser_t *p = &c->parser;
         yaml_mark_t at = p->problem_mark;
@@ -59,6 +72,8 @@ static int refuse_syntax(struct composer *c) {
                 return refuse(c, at, (struct slice){ 0 }, "not enough memory to read it");
         if (p->error == YAML_READER_ERROR)
                 at = mark_of_offset(c, p->problem_offset);
+        else if (p->error == YAML_SCANNER_ERROR && indents_by_tab(c, at))
+                return refuse(c, at, (struct slice){ 0 }, "a tab cannot indent in YAML: use blanks");
         what = arena_printf(c->arena, "not valid YAML: %s%s%s", p->context ? p->context : "", p->context ? ", " : "",
                             p->problem ? p->problem : "syntax error");
         return refuse(c, at, (struct slice){ 0 }, what.at);

@@ -103,6 +103,12 @@ static void an_empty_mapping_does_not_count_as_a_number(void) {
                 "t.yaml:1:68: listeners[0].socket_uid: a whole number is wanted");
 }
 
+static void a_tab_that_indents_is_named(void) {
+        CHECK_COMPLAINT("log:\n\tlevel: info\n", "t.yaml:2:1: a tab cannot indent in YAML: use blanks");
+        CHECK_COMPLAINT("log:\n  \tlevel: info\n", "t.yaml:2:3: a tab cannot indent in YAML: use blanks");
+        CHECK_COMPLAINT("log: {level:\tinfo}\n", "");
+}
+
 static void another_version_of_yaml_is_refused(void) {
         CHECK_COMPLAINT("%YAML 1.1\n---\nlog: {level: info}\n", "");
         CHECK_COMPLAINT("%YAML 1.2\n---\nlog: {level: info}\n",
@@ -188,7 +194,8 @@ static void paths_of_our_own_differ_as_they_arrive(void) {
                         "t.yaml:1:55: admin.policy_version_path: \"/a/\": must differ from admin.path");
         CHECK_COMPLAINT("admin: {enabled: true, path: /a/../b, policy_version_path: /b}\n",
                         "t.yaml:1:60: admin.policy_version_path: \"/b\": must differ from admin.path");
-        CHECK_COMPLAINT("admin: {enabled: true, path: /./health}\n", "t.yaml:1:30: admin.path: \"/./health\": must differ from health.path");
+        CHECK_COMPLAINT("admin: {enabled: true, path: /./health}\n",
+                        "t.yaml:1:30: admin.path: \"/./health\": must differ from health.path");
         CHECK_COMPLAINT("admin: {enabled: true, path: //ready}\nhealth: {readiness: {enabled: true}}\n",
                         "t.yaml:2:21: health.readiness.path: \"/ready\": must differ from admin.path");
 }
@@ -577,8 +584,9 @@ static void section_variables_replace_the_default_rules_only(void) {
 
 CHECK_MAIN(CHECK_TEST(an_empty_text_is_all_defaults), CHECK_TEST(problems_say_where_what_and_what_was_meant),
            CHECK_TEST(an_empty_mapping_does_not_count_as_a_number), CHECK_TEST(another_version_of_yaml_is_refused),
-           CHECK_TEST(misspelt_variables_are_warned_of), CHECK_TEST(docker_host_that_loses_is_warned_of),
-           CHECK_TEST(uploads_to_one_container_may_be_unpacked), CHECK_TEST(paths_of_our_own_differ_as_they_arrive), CHECK_TEST(a_signed_policy_is_not_compiled_unseen),
+           CHECK_TEST(a_tab_that_indents_is_named), CHECK_TEST(misspelt_variables_are_warned_of),
+           CHECK_TEST(docker_host_that_loses_is_warned_of), CHECK_TEST(uploads_to_one_container_may_be_unpacked),
+           CHECK_TEST(paths_of_our_own_differ_as_they_arrive), CHECK_TEST(a_signed_policy_is_not_compiled_unseen),
            CHECK_TEST(a_key_that_is_let_through_explains_nothing), CHECK_TEST(all_problems_are_reported_in_one_go),
            CHECK_TEST(trust_roots_count_only_while_trust_is_on), CHECK_TEST(scalars_are_what_the_dialect_says),
            CHECK_TEST(durations_have_units), CHECK_TEST(the_environment_beats_the_file_and_names_itself),
