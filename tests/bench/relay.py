@@ -1,8 +1,15 @@
 #!/usr/bin/env python3
-"""The filter against the bare socket and HAProxy, side by side in one run. Usage: relay.py BUILD [--quick] [--json FILE]
+"""The filter against the bare socket and HAProxy, side by side in one run. Usage: relay.py BUILD [--full] [--json FILE]
 
-Needs haproxy. Everything runs against a daemon of our own (relay.c) that costs next to nothing, so that what is measured is
-what stands between. Policy: the default rules plus the paths that are streamed; access log on, to a file.
+Needs haproxy. Everything runs against a daemon of our own (relay.c) that costs next to nothing, so that what is measured is what stands
+between. --full streams 2 GB at a time instead of 256 MB, and takes longer over everything.
+
+HAProxy is set up as an operator would have it (Debian's haproxy.cfg: as many threads as there are processors, `option httplog`, connections to the
+daemon reused as by default), sockguard as its units do: a pool, the companion, the access log on. Both write their log to a file, which is cheaper for HAProxy
+than the syslog that Debian gives it. The policy is the default rules plus the paths that are streamed.
+
+Sides take turns within each round. A figure is the median of the rounds, and in brackets the best one. On a machine that is busy with other
+things, or that has as many processors as processes take part, the best ones are nearer to the truth.
 """
 import json
 import os
@@ -15,7 +22,7 @@ import tempfile
 import time
 
 build = os.path.abspath(sys.argv[1])
-quick = "--quick" in sys.argv
+full = "--full" in sys.argv
 bench = os.path.join(build, "tests/bench/relay")
 bare_program = os.path.join(build, "tests/bench/bare")
 fltr = os.path.join(build, "bin/sockguard-filter")
@@ -41,14 +48,15 @@ rules:
 
 HAPROXY = """
 global
-    nbthread 1
+    log stderr format raw local0
 defaults
+    log global
     mode http
-    timeout client 60s
-    timeout server 60s
-    timeout connect 5s
-    timeout tunnel 60s
-    http-reuse always
+    option httplog
+    option dontlognull
+    timeout connect 5000
+    timeout client 5m
+    timeout server 5m
 frontend f
     bind unix@{tmp}/haproxy.sock
     default_backend b
@@ -90,7 +98,7 @@ def pool(path, n):
     if pid == 0:
         child()
         os.dup2(log.fileno(), 2)
-        os.execv(fltr, [fltr, "--policy", tmp + "/policy", "--pool", str(n)])
+        os.execv(fltr, [fltr, "--policy", tmp + "/run/policy", "--pool", str(n)])
     s.close()
     return pid
 
@@ -102,9 +110,15 @@ def run(*args):
     return [float(x) for x in out.stdout.split()]
 
 
-def best(samples, pick=min):
-    """Sides are interleaved; each side's best run counts, so that a busy machine disturbs none of them alone."""
-    return pick(samples, key=lambda s: s[0])
+def sum_up(samples, pick):
+    """The median of the rounds and the best of them."""
+    values = sorted(x[0] for x in samples)
+    return values[len(values) // 2], pick(values)
+
+
+def cpu_seconds(pid):
+    """Of the process and of its children that have ended."""
+    return sum(int(x) for x in open("/proc/%d/stat" % pid).read().rsplit(")", 1)[1].split()[11:15]) / os.sysconf("SC_CLK_TCK")
 
 
 def private_kb(pid):
@@ -120,22 +134,27 @@ pool_pid = None
 try:
     open(tmp + "/policy.yaml", "w").write(POLICY % tmp)
     open(tmp + "/haproxy.cfg", "w").write(HAPROXY.format(tmp=tmp))
-    subprocess.run([ctl, "compile", "--config", tmp + "/policy.yaml", "--output", tmp + "/policy"], check=True)
     start([bench, "serve", tmp + "/daemon.sock"])
     wait_for(tmp + "/daemon.sock")
+    start([ctl, "run", "--config", tmp + "/policy.yaml", "--runtime-dir", tmp + "/run"], stderr=subprocess.DEVNULL)
+    for _ in range(200):
+        if os.path.exists(tmp + "/run/policy"):
+            break
+        time.sleep(0.02)
+    pids = {}
     sides = {"bare": tmp + "/daemon.sock"}
     if shutil.which("haproxy"):
-        start(["haproxy", "-q", "-db", "-f", tmp + "/haproxy.cfg"])
+        pids["haproxy"] = start(["haproxy", "-db", "-f", tmp + "/haproxy.cfg"], stderr=open(tmp + "/haproxy.log", "ab")).pid
         wait_for(tmp + "/haproxy.sock")
         sides["haproxy"] = tmp + "/haproxy.sock"
-    pool_pid = pool(tmp + "/filter.sock", 64)
+    pool_pid = pids["sockguard"] = pool(tmp + "/filter.sock", 64)
     wait_for(tmp + "/filter.sock")
     sides["sockguard"] = tmp + "/filter.sock"
     time.sleep(1)
 
-    rounds = 3 if quick else 7
-    n = 2000 if quick else 10000
-    size = (256 << 20) if quick else (2 << 30)
+    rounds = 15 if full else 9
+    n = 5000 if full else 2000
+    size = (2 << 30) if full else (256 << 20)
     plan = [
         ("keep-alive, us", ("keepalive", n), min),
         ("fresh connection, 1 ms apart, us", ("fresh", n // 4, 1000), min),
@@ -145,19 +164,25 @@ try:
         ("request body, MB/s", ("up", size), max),
         ("hijacked, both ways at once, MB/s", ("hijack", size), max),
     ]
-    result = {}
+    result, cpu = {}, {}
     for title, (what, *args), pick in plan:
         got = {s: [] for s in sides}
-        for _ in range(rounds if "MB/s" not in title else max(2, rounds // 2)):
+        stream = "MB/s" in title
+        times = rounds // 3 if stream and full else rounds
+        before = {s: cpu_seconds(pids[s]) for s in pids}
+        for _ in range(times):
             for s, path in sides.items():
                 got[s].append(run(what, path, *args))
-        result[title] = {s: best(v, pick) for s, v in got.items()}
+        result[title] = {s: sum_up(v, pick) for s, v in got.items()}
+        if stream:
+            time.sleep(1.5)  # a filter that has ended is counted when its parent has looked
+            cpu[title] = {s: 1000 * (cpu_seconds(pids[s]) - before[s]) / (times * size / 1e9) for s in pids}
 
     spawn = {"bare": [], "sockguard": []}
     for _ in range(rounds):
         spawn["bare"].append(run("spawn", n // 20, bare_program))
-        spawn["sockguard"].append(run("spawn", n // 20, fltr, "--policy", tmp + "/policy"))
-    result["exec to verdict (a pipe, denied), us"] = {s: best(v) for s, v in spawn.items()}
+        spawn["sockguard"].append(run("spawn", n // 20, fltr, "--policy", tmp + "/run/policy"))
+    result["exec to verdict (a pipe, denied), us"] = {s: sum_up(v, min) for s, v in spawn.items()}
 
     conns = []
     for _ in range(8):
@@ -168,22 +193,26 @@ try:
         conns.append(c)
     time.sleep(0.5)
     busy = [p for p in children(pool_pid) if any("socket:" in os.readlink("/proc/%d/fd/%s" % (p, f)) for f in os.listdir("/proc/%d/fd" % p))]
-    result["private memory of an idle connection, KB"] = {"sockguard": [max(private_kb(p) for p in busy)]}
+    result["private memory of an idle connection, KB"] = {"sockguard": [max(private_kb(p) for p in busy)] * 2}
 
     print("| what | bare | HAProxy | sockguard | |")
     print("|---|---|---|---|---|")
     for title, row in result.items():
-        v = {s: x[0] for s, x in row.items()}
-        note = ""
-        if "MB/s" in title:
-            note = "%.2f of bare" % (v["sockguard"] / v["bare"])
-            if "haproxy" in v:
-                note += " (HAProxy %.2f)" % (v["haproxy"] / v["bare"])
-        elif "exec" in title:
-            note = "%.2f x a bare program" % (v["sockguard"] / v["bare"])
-        elif "us" in title and "haproxy" in v:
-            note = "added: %.1f, HAProxy %.1f" % (v["sockguard"] - v["bare"], v["haproxy"] - v["bare"])
-        print("| %s | %s | %s | %s | %s |" % (title, *("%.1f" % v[s] if s in v else "" for s in ("bare", "haproxy", "sockguard")), note))
+        both = []
+        for k in range(2):
+            v = {s: x[k] for s, x in row.items()}
+            if "MB/s" in title:
+                both.append("%.2f of bare" % (v["sockguard"] / v["bare"]) + (", HAProxy %.2f" % (v["haproxy"] / v["bare"]) if "haproxy" in v else ""))
+            elif "exec" in title:
+                both.append("%.2f x a bare program" % (v["sockguard"] / v["bare"]))
+            elif "us" in title and "haproxy" in v:
+                both.append("added %.1f, HAProxy %.1f" % (v["sockguard"] - v["bare"], v["haproxy"] - v["bare"]))
+        note = "%s (%s)" % tuple(both) if both else ""
+        if title in cpu:
+            note += "; CPU ms a GB: %s" % ", ".join("%s %.0f" % x for x in cpu[title].items())
+        print("| %s | %s | %s |" % (title, " | ".join("%.1f (%.1f)" % row[s] if s in row and row[s][0] != row[s][1] else "%.0f" % row[s][0] if s in row else ""
+                                                       for s in ("bare", "haproxy", "sockguard")), note))
+    print("\nload average at the end: %s; processors: %d" % (os.getloadavg(), os.cpu_count()))
     if "--json" in sys.argv:
         json.dump(result, open(sys.argv[sys.argv.index("--json") + 1], "w"))
 finally:
