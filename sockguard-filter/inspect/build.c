@@ -60,6 +60,8 @@ static bool dockerfile_names(const struct inspect_input *in, struct dockerfiles 
                                              .names = { SLICE("Containerfile"), SLICE("Dockerfile") } };
                 return true;
         }
+        if (!is_libpod(in) && slice_starts(value, SLICE("[")) && json_validate(value, 0, 16, in->arena, NULL) == 0)
+                return false; /* a name to Docker, a list to Podman */
         if (is_libpod(in) && slice_starts(value, SLICE("["))) {
                 if (json_validate(value, 0, 16, in->arena, NULL) < 0)
                         return false;
@@ -149,20 +151,20 @@ static bool judge_namespaces(const struct inspect_input *in, struct inspect_resu
         return true;
 }
 
+/* Podman reads these on Docker's path as well, where no client of Docker's sends them; the last two Docker has, too. */
 static bool judge_host_options(const struct inspect_input *in, struct inspect_result *r) {
-        static const char *const libpod[] = {
-                "volume", "volumes", "device", "devices", "securityopt", "addcaps", "additionalbuildcontexts", "outputs"
-        };
+        static const char *const podman[] = { "volume", "volumes", "device", "devices", "addcaps", "additionalbuildcontexts", "securityopt", "outputs" };
         static const char *const docker[] = { "cgroupparent", "securityopt", "extrahosts" };
         const struct opt_build *o = &in->options->build;
+        size_t n = sizeof(podman) / sizeof(podman[0]) - (is_libpod(in) ? 0 : 2);
 
-        for (size_t i = 0; i < sizeof(libpod) / sizeof(libpod[0]) && is_libpod(in); i++)
-                if (!judge_unset(in, libpod[i], o->allow_libpod_host_options, KEY("allow_libpod_host_options"), r))
+        for (size_t i = 0; i < n; i++)
+                if (!judge_unset(in, podman[i], o->allow_libpod_host_options, KEY("allow_libpod_host_options"), r))
                         return false;
         for (size_t i = 0; i < sizeof(docker) / sizeof(docker[0]); i++)
                 if (!judge_unset(in, docker[i], !o->deny_host_options, KEY("deny_host_options"), r))
                         return false;
-        return !is_libpod(in) || judge_namespaces(in, r);
+        return judge_namespaces(in, r);
 }
 
 /* With restrict_images: the names that the result gets, and the images whose layers are trusted as a cache. */

@@ -144,6 +144,15 @@ def hidden_dockerfiles():
             check("bare: " + name, bare and bare.status == 200 and b"the attack ran" in bare.body, bare and bare.body)
         held = api(guard.sock, "POST", "/build?pull=0&pullpolicy=never" + query, body, tar)
         check("held: " + name, held and held.status == 403, held and held.body)
+    # On Docker's path the service is the same: a list of names, where Docker sees one name.
+    listed = context_of(**{'["evil"]': HARMLESS, "evil": RUNS})
+    query = "/v1.41/build?dockerfile=%5B%22evil%22%5D"
+    bare = request(sock, "POST", query, listed, tar, timeout=120)
+    check("bare: a list of Dockerfiles on Docker's path", bare and bare.status == 200 and b"the attack ran" in bare.body, bare and bare.body)
+    held = request(guard.sock, "POST", query, listed, tar)
+    check("held: a list of Dockerfiles on Docker's path", held and held.status == 403, held and held.body)
+    held = request(guard.sock, "POST", "/v1.41/build?volume=/etc:/h", context_of(Dockerfile=HARMLESS), tar)
+    check("held: a volume for a build on Docker's path", held and held.status == 403, held and held.body)
     # Newer ones fetch a URL; this one looks for it in the context.
     held = api(guard.sock, "POST", "/build?dockerfile=http://127.0.0.1/x", context_of(**{"http:__127_0_0_1__x": HARMLESS}), tar)
     check("held: a Dockerfile named by a URL", held and held.status == 403, held and held.body)

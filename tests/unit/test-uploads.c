@@ -137,6 +137,12 @@ static void podman_finds_its_dockerfile_by_other_names(void) {
                 { "POST /build?dockerfile=a.in", "a.in", "FROM x\nR/**/UN y\n", "b", "", INSPECT_DENY },
                 { "POST /libpod/build?dockerfile=a.in", "a.in", "# A comment\nFROM x\n", "b", "", INSPECT_PASS },
                 { "POST /libpod/build?outputs=type=local,dest=/etc", "Dockerfile", "FROM x\n", "b", "", INSPECT_DENY },
+                { "POST /build?outputs=type=local,dest=/etc", "Dockerfile", "FROM x\n", "b", "", INSPECT_PASS },
+                /* Docker's path may lead to Podman, too. */
+                { "POST /build?dockerfile=%5B%22b%22%5D", "[\"b\"]", "FROM x\n", "b", "FROM x\nRUN y\n", INSPECT_DENY },
+                { "POST /build?dockerfile=%5Bb%5D", "[b]", "FROM x\n", "b", "FROM x\nRUN y\n", INSPECT_PASS },
+                { "POST /build?volume=/etc:/h", "Dockerfile", "FROM x\n", "b", "", INSPECT_DENY },
+                { "POST /build?nsoptions=[{%22Name%22:%22pid%22,%22Host%22:true}]", "Dockerfile", "FROM x\n", "b", "", INSPECT_DENY },
         };
 
         fake_init(&f);
