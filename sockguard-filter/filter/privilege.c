@@ -97,11 +97,12 @@ static int confine_files(const struct policy *p, const char *const *runtime, str
 
         for (; *runtime && n < RUNTIME_MAX; runtime++)
                 rows[n++] = (struct landlock_row) { *runtime, LANDLOCK_READ | LANDLOCK_WRITE };
-        for (unsigned i = 0; p && (dir = privilege_spool_dir(i)) != NULL; i++)
-                rows[n++] = (struct landlock_row) { dir, LANDLOCK_READ | LANDLOCK_WRITE };
+        /* Only uploads are spooled. A filter that obeys a later policy which lets them in refuses them: it cannot start the program either. */
         if (p && p->compiled->starts_unpack) {
                 static const char *const loaded[] = { "/usr", "/lib", "/lib64", "/etc/ld.so.cache" };
 
+                for (unsigned i = 0; (dir = privilege_spool_dir(i)) != NULL; i++)
+                        rows[n++] = (struct landlock_row) { dir, LANDLOCK_READ | LANDLOCK_WRITE };
                 for (size_t i = 0; i < sizeof(loaded) / sizeof(loaded[0]); i++)
                         rows[n++] = (struct landlock_row) { loaded[i], LANDLOCK_READ | LANDLOCK_EXECUTE };
                 if (unpack_path(libexec, sizeof(libexec)))
