@@ -147,6 +147,13 @@ static void the_hosts_network_has_ids_too(void) {
                         snprintf(body, sizeof(body), inner ? "{\"TaskTemplate\":{\"Networks\":[{\"Target\":\"%s\"}]}}" : "{\"Networks\":[{\"Target\":\"%s\"}]}", rows[i].target);
                         CHECK_INT(bodies_judge_networks(&f, SERVICE, slice_of(body), answers).outcome, rows[i].want);
                 }
+        {
+                const struct lookup was = { .status = 200, .body = SLICE("{\"PreviousSpec\":{\"TaskTemplate\":{\"Networks\":[{\"Target\":\"0a1b\"}]}}}") };
+                const char *line = "POST /services/s/update?version=1&rollback=previous";
+
+                CHECK_INT(bodies_judge_with(&f, line, NULL, SLICE("{}"), (struct slice) { 0 }, &was, answers).outcome, INSPECT_DENY);
+                CHECK_INT(bodies_judge_with(&f, line, NULL, SLICE("{}"), (struct slice) { 0 }, &was, NULL).outcome, INSPECT_PASS);
+        }
         answers[1].status = 404; /* no swarm, or one that hides it: it can then not be named either */
         CHECK_INT(bodies_judge_networks(&f, SERVICE, SLICE("{\"Networks\":[{\"Target\":\"net\"}]}"), answers).outcome, INSPECT_PASS);
         answers[1].status = 500;
