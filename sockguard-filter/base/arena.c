@@ -57,6 +57,18 @@ void *arena_array(struct arena *a, size_t n, size_t size) {
         return arena_alloc(a, total);
 }
 
+void *arena_more(struct arena *a, void *at, size_t n, size_t *room, size_t size) {
+        void *more;
+
+        if (n < *room)
+                return at;
+        *room = *room ? *room * 2 : 16;
+        more = arena_array(a, *room, size);
+        if (n > 0)
+                memcpy(more, at, n * size);
+        return more;
+}
+
 struct slice arena_dup(struct arena *a, struct slice s) {
         char *p = arena_alloc(a, s.len + 1);
 

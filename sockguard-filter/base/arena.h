@@ -29,6 +29,12 @@ void *arena_alloc(struct arena *a, size_t size) __attribute__((malloc, returns_n
 /* As arena_alloc for n elements; an overflowing product counts as exhaustion. */
 void *arena_array(struct arena *a, size_t n, size_t size) __attribute__((malloc, returns_nonnull, alloc_size(2, 3)));
 
+/*
+ * Room for one more element behind n: `at` itself while n is below *room, else a copy with twice the room. The old array
+ * stays in the arena.
+ */
+void *arena_more(struct arena *a, void *at, size_t n, size_t *room, size_t size);
+
 /* A copy of the bytes, followed by one NUL that is not counted. */
 struct slice arena_dup(struct arena *a, struct slice s);
 

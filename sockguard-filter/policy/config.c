@@ -104,15 +104,7 @@ static void add(struct config *c, bool warning, struct slice path, const struct 
 void misread_add(struct config *c, struct slice path) {
         if (c->loaded || c->n_misread == PROBLEMS_MAX)
                 return;
-        if (c->n_misread == c->misread_room) {
-                size_t room = c->misread_room ? c->misread_room * 2 : 16;
-                struct slice *at = arena_new_array(&c->arena, struct slice, room);
-
-                if (c->n_misread)
-                        memcpy(at, c->misread, c->n_misread * sizeof(*at));
-                c->misread = at;
-                c->misread_room = room;
-        }
+        c->misread = arena_more(&c->arena, c->misread, c->n_misread, &c->misread_room, sizeof(*c->misread));
         c->misread[c->n_misread++] = path;
 }
 
@@ -201,15 +193,7 @@ static void add_region(struct regions *to, const struct opt_row *row, const stru
                        bool words) {
         if (list->n == 0)
                 return;
-        if (to->n == to->room) {
-                size_t room = to->room ? to->room * 2 : 256;
-                struct region *at = arena_new_array(&to->c->arena, struct region, room);
-
-                if (to->n)
-                        memcpy(at, to->at, to->n * sizeof(*at));
-                to->at = at;
-                to->room = room;
-        }
+        to->at = arena_more(&to->c->arena, to->at, to->n, &to->room, sizeof(*to->at));
         to->at[to->n++] = (struct region){
                 .off = list->off,
                 .end = list->off + (uint32_t) (list->n * each),

@@ -80,15 +80,7 @@ static int refuse_syntax(struct composer *c) {
 }
 
 static void push(struct composer *c, struct node *n) {
-        if (c->n_stack == c->stack_room) {
-                size_t room = c->stack_room ? c->stack_room * 2 : 64;
-                struct node **at = arena_new_array(c->arena, struct node *, room);
-
-                if (c->n_stack)
-                        memcpy(at, c->stack, c->n_stack * sizeof(*at));
-                c->stack = at;
-                c->stack_room = room;
-        }
+        c->stack = arena_more(c->arena, c->stack, c->n_stack, &c->stack_room, sizeof(*c->stack));
         c->stack[c->n_stack++] = n;
 }
 
@@ -107,15 +99,7 @@ static int set_anchor(struct composer *c, const yaml_event_t *ev, const yaml_cha
                 return 0;
         if (c->n_anchors == DOCUMENT_ANCHORS_MAX)
                 return refuse(c, ev->start_mark, (struct slice){ 0 }, "there are too many anchors");
-        if (c->n_anchors == c->anchors_room) {
-                size_t room = c->anchors_room ? c->anchors_room * 2 : 16;
-                struct anchor *at = arena_new_array(c->arena, struct anchor, room);
-
-                if (c->n_anchors)
-                        memcpy(at, c->anchors, c->n_anchors * sizeof(*at));
-                c->anchors = at;
-                c->anchors_room = room;
-        }
+        c->anchors = arena_more(c->arena, c->anchors, c->n_anchors, &c->anchors_room, sizeof(*c->anchors));
         c->anchors[c->n_anchors++] =
                 (struct anchor){ .name = arena_dup(c->arena, slice_of((const char *) name)), .node = n };
         return 0;

@@ -56,15 +56,7 @@ struct names {
 };
 
 static void names_add(struct config *c, struct names *names, struct slice name) {
-        if (names->n == names->room) {
-                size_t room = names->room ? names->room * 2 : 512;
-                struct slice *at = arena_new_array(&c->arena, struct slice, room);
-
-                if (names->n)
-                        memcpy(at, names->at, names->n * sizeof(*at));
-                names->at = at;
-                names->room = room;
-        }
+        names->at = arena_more(&c->arena, names->at, names->n, &names->room, sizeof(*names->at));
         names->at[names->n++] = name;
 }
 

@@ -13,15 +13,7 @@ void problems_add(struct problems *list, const struct problem *p) {
                 list->n_errors++;
         if (list->n == PROBLEMS_MAX)
                 return;
-        if (list->n == list->room) {
-                size_t room = list->room ? list->room * 2 : 16;
-                struct problem *at = arena_new_array(list->arena, struct problem, room);
-
-                if (list->n)
-                        memcpy(at, list->at, list->n * sizeof(*at));
-                list->at = at;
-                list->room = room;
-        }
+        list->at = arena_more(list->arena, list->at, list->n, &list->room, sizeof(*list->at));
         list->at[list->n++] = *p;
 }
 
