@@ -43,8 +43,8 @@ const char *answer_phrase(int status) {
 void answer_refusal(struct strbuf *out, int status, struct slice why) {
         const char *phrase = answer_phrase(status);
 
-        strbuf_addf(out, "HTTP/1.1 %d %s\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n%d %s", status, phrase,
-                    status, phrase);
+        strbuf_addf(out, "HTTP/1.1 %d %s\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n%d %s",
+                    status, phrase, status, phrase);
         if (why.len > 0) {
                 strbuf_adds(out, ": ");
                 strbuf_add(out, why);
@@ -57,11 +57,12 @@ void answer_expectation_failed(struct strbuf *out) {
 
 void answer_date(struct strbuf *out) {
         static const char days[7][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
-        static const char months[12][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
+        static const char months[12][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                            "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
         struct date d = date_of(time(NULL));
 
-        strbuf_addf(out, "Date: %s, %02u %s %04d %02u:%02u:%02u GMT\r\n", days[d.weekday], d.day, months[d.month - 1], d.year, d.hour,
-                    d.minute, d.second);
+        strbuf_addf(out, "Date: %s, %02u %s %04d %02u:%02u:%02u GMT\r\n", days[d.weekday], d.day, months[d.month - 1],
+                    d.year, d.hour, d.minute, d.second);
 }
 
 void answer_ids(struct strbuf *out, const struct exchange *x) {
@@ -131,7 +132,8 @@ size_t answer_verdict(struct strbuf *out, struct exchange *x, bool close) {
 
         strbuf_init(&body, 4u * 1024 * 1024);
         answer_body(&body, x);
-        strbuf_addf(out, "HTTP/1.%d %d %s\r\nContent-Type: ", x->head.minor == 0 ? 0 : 1, v->status, answer_phrase(v->status));
+        strbuf_addf(out, "HTTP/1.%d %d %s\r\nContent-Type: ", x->head.minor == 0 ? 0 : 1, v->status,
+                    answer_phrase(v->status));
         strbuf_add(out, v->content_type ? slice_of(v->content_type) : SLICE("application/json"));
         strbuf_adds(out, "\r\nX-Content-Type-Options: nosniff\r\n");
         answer_ids(out, x);

@@ -11,8 +11,8 @@
 const char *answer_phrase(int status);
 
 /*
- * A refusal below the policy layer (chapter 02, 3.1): plain text, no date, no ids, the connection closes. `why` is appended to
- * the phrase, if not empty.
+ * A refusal below the policy layer (chapter 02, 3.1): plain text, no date, no ids, the connection closes. `why` is
+ * appended to the phrase, if not empty.
  */
 void answer_refusal(struct strbuf *out, int status, struct slice why);
 
@@ -20,8 +20,8 @@ void answer_refusal(struct strbuf *out, int status, struct slice why);
 void answer_expectation_failed(struct strbuf *out);
 
 /*
- * x->verdict as an answer. `close` announces that the connection ends with it. HEAD gets the head only. Returns the number
- * of body bytes, for the log.
+ * x->verdict as an answer. `close` announces that the connection ends with it. HEAD gets the head only. Returns the
+ * number of body bytes, for the log.
  */
 size_t answer_verdict(struct strbuf *out, struct exchange *x, bool close);
 

@@ -5,7 +5,7 @@
 #define SPLICE_RUN (16u * 1024)
 
 void body_in_init(struct body_in *b, struct wire *from, enum http_framing framing, uint64_t length) {
-        *b = (struct body_in) { .from = from, .framing = framing };
+        *b = (struct body_in){ .from = from, .framing = framing };
         switch (framing) {
         case HTTP_BODY_LENGTH:
                 b->left = length;
@@ -33,22 +33,21 @@ enum body_in_result body_in_next(struct body_in *b, struct slice *ret) {
                 if (ret->len > 0)
                         return BODY_IN_DATA;
                 return b->from->eof ? BODY_IN_CUT : BODY_IN_MORE;
-        case HTTP_BODY_CHUNKED:
-                {
-                        size_t used;
-                        int r = http_chunk_next(&b->chunk, held, &used, ret);
+        case HTTP_BODY_CHUNKED: {
+                size_t used;
+                int r = http_chunk_next(&b->chunk, held, &used, ret);
 
-                        if (r < 0)
-                                return BODY_IN_BAD;
-                        wire_consume(b->from, used);
-                        if (r == HTTP_CHUNK_DATA)
-                                return BODY_IN_DATA;
-                        if (r == HTTP_CHUNK_END) {
-                                b->end = true;
-                                return BODY_IN_END;
-                        }
-                        return b->from->eof ? BODY_IN_CUT : BODY_IN_MORE;
+                if (r < 0)
+                        return BODY_IN_BAD;
+                wire_consume(b->from, used);
+                if (r == HTTP_CHUNK_DATA)
+                        return BODY_IN_DATA;
+                if (r == HTTP_CHUNK_END) {
+                        b->end = true;
+                        return BODY_IN_END;
                 }
+                return b->from->eof ? BODY_IN_CUT : BODY_IN_MORE;
+        }
         case HTTP_BODY_CLOSE:
                 *ret = held;
                 if (ret->len > 0)
@@ -93,7 +92,8 @@ void body_in_skip(struct body_in *b, uint64_t n) {
 
 size_t body_in_want(const struct body_in *b, bool will_splice) {
         /* Between two long chunks only the size line is wanted: the data behind it shall stay in the kernel. */
-        if (will_splice && b->framing == HTTP_BODY_CHUNKED && http_chunk_left(&b->chunk) == 0 && http_chunk_last(&b->chunk) >= SPLICE_RUN)
+        if (will_splice && b->framing == HTTP_BODY_CHUNKED && http_chunk_left(&b->chunk) == 0 &&
+            http_chunk_last(&b->chunk) >= SPLICE_RUN)
                 return 16;
         return WIRE_BLOCK;
 }

@@ -41,8 +41,8 @@ int control_read_memfd(int fd, uint64_t size, struct arena *a, struct slice *ret
         char *at;
 
         /* Sealed against shrinking and writing, it cannot change while we read it, nor make us wait. */
-        if (seals < 0 || (seals & (F_SEAL_SHRINK | F_SEAL_WRITE)) != (F_SEAL_SHRINK | F_SEAL_WRITE) || fstat(fd, &st) < 0 ||
-            st.st_size < 0 || (uint64_t) st.st_size != size || size > CONTROL_BODY_MAX)
+        if (seals < 0 || (seals & (F_SEAL_SHRINK | F_SEAL_WRITE)) != (F_SEAL_SHRINK | F_SEAL_WRITE) ||
+            fstat(fd, &st) < 0 || st.st_size < 0 || (uint64_t) st.st_size != size || size > CONTROL_BODY_MAX)
                 return -EPROTO;
         at = arena_alloc(a, size);
         for (uint64_t done = 0; done < size;) {
@@ -90,7 +90,9 @@ ssize_t control_receive(int sock, void *at, size_t room, int *ret_fd) {
                 char room[CMSG_SPACE(sizeof(int)) * 4];
                 struct cmsghdr align;
         } control;
-        struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.room, .msg_controllen = sizeof(control.room) };
+        struct msghdr m = {
+                .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.room, .msg_controllen = sizeof(control.room)
+        };
         ssize_t n;
 
         *ret_fd = -1;
@@ -191,8 +193,8 @@ static int read_answer(int sock, uint64_t deadline, struct arena *a, struct comp
         return 0;
 }
 
-int companion_ask(const char *dir, enum control_op op, uint32_t flags, struct slice body, uint64_t deadline, struct arena *a,
-                  struct companion_answer *ret) {
+int companion_ask(const char *dir, enum control_op op, uint32_t flags, struct slice body, uint64_t deadline,
+                  struct arena *a, struct companion_answer *ret) {
         struct control_request h = { .magic = CONTROL_MAGIC, .op = op, .flags = flags, .body_size = body.len };
         int memfd = -1, sock, r = 0;
 

@@ -17,7 +17,8 @@ struct connection_signals connection_signals;
 
 /* ---- signals ---- */
 
-/* An idle filter has nothing to finish. Else the request in hand gets 30 s; tunnels too, for they would never end by themselves. */
+/* An idle filter has nothing to finish. Else the request in hand gets 30 s; tunnels too, for they would never end by
+ * themselves. */
 static void on_stop(int signal_number) {
         (void) signal_number;
         if (connection_signals.idle || connection_signals.stopping)
@@ -26,7 +27,8 @@ static void on_stop(int signal_number) {
         (void) alarm(30);
 }
 
-/* While a pool's member waits for its connection an alarm only interrupts (pool_wait). It may still be set when one has come. */
+/* While a pool's member waits for its connection an alarm only interrupts (pool_wait). It may still be set when one has
+ * come. */
 static void on_alarm(int signal_number) {
         (void) signal_number;
         if (!connection_signals.stopping)
@@ -36,7 +38,8 @@ static void on_alarm(int signal_number) {
 }
 
 void connection_catch_signals(void) {
-        struct sigaction stop = { .sa_handler = on_stop }, expire = { .sa_handler = on_alarm }, ignore = { .sa_handler = SIG_IGN };
+        struct sigaction stop = { .sa_handler = on_stop }, expire = { .sa_handler = on_alarm },
+                         ignore = { .sa_handler = SIG_IGN };
 
         (void) sigaction(SIGTERM, &stop, NULL);
         (void) sigaction(SIGINT, &stop, NULL);
@@ -247,8 +250,12 @@ static void answer_without_policy(struct connection *c) {
                 log_str(l, "error", slice_of(c->source.why.text));
                 (void) log_end(l);
         }
-        x->verdict = (struct verdict) { .decision = DECISION_DENY, .code = REASON_policy_unavailable, .status = 503, .rule = -1,
-                                        .body_kind = ANSWER_MESSAGE, .reason = SLICE("no policy is in force") };
+        x->verdict = (struct verdict){ .decision = DECISION_DENY,
+                                       .code = REASON_policy_unavailable,
+                                       .status = 503,
+                                       .rule = -1,
+                                       .body_kind = ANSWER_MESSAGE,
+                                       .reason = SLICE("no policy is in force") };
         send_verdict(c);
 }
 
@@ -256,7 +263,7 @@ static void begin_exchange(struct connection *c, const struct http_head *head, u
         struct exchange *x = &c->x;
 
         arena_reset(&c->arena);
-        *x = (struct exchange) {
+        *x = (struct exchange){
                 .peer = &c->peer,
                 .listener_name = c->listener_name,
                 .listener_is_tcp = c->listener_is_tcp,
@@ -357,7 +364,8 @@ static bool serve_one(struct connection *c) {
         wire_pin(&c->client, size);
         refresh(c);
         begin_exchange(c, &head, started);
-        r = http_target_parse(head.target, exchange_is(&c->x, HTTP_OPTIONS), &c->arena, &c->x.target, &c->x.target_refused, &why);
+        r = http_target_parse(head.target, exchange_is(&c->x, HTTP_OPTIONS), &c->arena, &c->x.target,
+                              &c->x.target_refused, &why);
         if (r == -EACCES)
                 r = 0;
         else

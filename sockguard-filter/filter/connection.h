@@ -9,16 +9,16 @@
 #include "telemetry/access.h"
 
 /* The clocks of chapter 02, 3.1, 6.4, 7.5, 9.3, 10.3 and 11. */
-#define HEADER_NS (5 * NSEC_PER_SEC)          /* a request head, from its first byte (the first one: from the accept) */
-#define IDLE_NS (120 * NSEC_PER_SEC)          /* between two requests */
-#define INSPECT_NS (30 * NSEC_PER_SEC)        /* reading a body that is inspected */
-#define ANSWER_HEAD_NS (30 * NSEC_PER_SEC)    /* the daemon's answer head, from the end of the request */
-#define LOOKUP_NS (10 * NSEC_PER_SEC)         /* a question of our own */
-#define STALL_NS (600 * NSEC_PER_SEC)         /* bytes that wait to be taken, and nobody takes one */
-#define SEND_NS (30 * NSEC_PER_SEC)           /* an answer of our own */
-#define DRAIN_NS (2 * NSEC_PER_SEC)           /* the unread body of a refused request */
+#define HEADER_NS (5 * NSEC_PER_SEC)       /* a request head, from its first byte (the first one: from the accept) */
+#define IDLE_NS (120 * NSEC_PER_SEC)       /* between two requests */
+#define INSPECT_NS (30 * NSEC_PER_SEC)     /* reading a body that is inspected */
+#define ANSWER_HEAD_NS (30 * NSEC_PER_SEC) /* the daemon's answer head, from the end of the request */
+#define LOOKUP_NS (10 * NSEC_PER_SEC)      /* a question of our own */
+#define STALL_NS (600 * NSEC_PER_SEC)      /* bytes that wait to be taken, and nobody takes one */
+#define SEND_NS (30 * NSEC_PER_SEC)        /* an answer of our own */
+#define DRAIN_NS (2 * NSEC_PER_SEC)        /* the unread body of a refused request */
 #define DRAIN_BYTES (256u * 1024)
-#define LINGER_NS (500 * NSEC_PER_MSEC)       /* between our half-close and the close */
+#define LINGER_NS (500 * NSEC_PER_MSEC) /* between our half-close and the close */
 
 #define CLIENT_BUFFER (HTTP_HEAD_MAX + WIRE_BLOCK)
 #define ARENA_MAX (96u * 1024 * 1024)
@@ -32,7 +32,7 @@ struct connection {
         struct policy_source source;
         struct telemetry telemetry;
         struct caller_memo caller;
-        struct slice listener_name;  /* empty: unknown */
+        struct slice listener_name; /* empty: unknown */
         bool listener_is_tcp;
         uint64_t accepted_ns;
         struct state state;
@@ -57,15 +57,17 @@ struct connection {
 };
 
 /*
- * Serves requests until the connection ends. The caller has opened the client's wire, and filled in peer, source, state, telemetry,
- * listener and the upstream's endpoints.
+ * Serves requests until the connection ends. The caller has opened the client's wire, and filled in peer, source,
+ * state, telemetry, listener and the upstream's endpoints.
  */
 void connection_serve(struct connection *c);
 
-/* Called when the first answer has left, or is long in coming: what was put off to be quick is done now, once (pool_settle). */
+/* Called when the first answer has left, or is long in coming: what was put off to be quick is done now, once
+ * (pool_settle). */
 void connection_settle(struct connection *c);
 
-/* Sends 100 Continue if the client waits for it. Called by whoever reads the first byte of a body. 0 or negative errno. */
+/* Sends 100 Continue if the client waits for it. Called by whoever reads the first byte of a body. 0 or negative errno.
+ */
 int connection_continue(struct connection *c);
 
 /* Implementation of exchange_ops for a live connection (filter/ops.c); x->ops_arg is the connection. */

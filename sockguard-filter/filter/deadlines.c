@@ -7,7 +7,7 @@
 #define EXTRA_MAX_S 86400u
 
 enum {
-        ANY_TIME = 1 << 0, /* exempt */
+        ANY_TIME = 1 << 0,  /* exempt */
         IF_FOLLOW = 1 << 1, /* exempt when ?follow is true */
         IF_STREAM = 1 << 2, /* exempt when ?stream is true or absent */
         PLUS_T = 1 << 3,    /* the deadline is longer by ?t seconds */
@@ -16,8 +16,8 @@ enum {
 };
 
 /*
- * Patterns on the normalised path, a leading /libpod cut off: "{}" is one non-empty segment, "..." at least one byte of anything.
- * Docker's own paths first; those that only Podman has, or that the reference forgot, below.
+ * Patterns on the normalised path, a leading /libpod cut off: "{}" is one non-empty segment, "..." at least one byte of
+ * anything. Docker's own paths first; those that only Podman has, or that the reference forgot, below.
  */
 static const struct {
         enum http_method method;
@@ -94,7 +94,8 @@ static uint64_t seconds_asked(struct exchange *x) {
         struct slice value;
         uint64_t t;
 
-        if (!http_query_get(exchange_query(x), SLICE("t"), &value) && !http_query_get(exchange_query(x), SLICE("timeout"), &value))
+        if (!http_query_get(exchange_query(x), SLICE("t"), &value) &&
+            !http_query_get(exchange_query(x), SLICE("timeout"), &value))
                 return 0;
         if (slice_eq(value, SLICE("-1")))
                 return EXTRA_MAX_S; /* "wait for ever" */
@@ -106,7 +107,7 @@ static uint64_t seconds_asked(struct exchange *x) {
 void relay_kind_of(struct exchange *x, struct relay_kind *ret) {
         struct slice path = x->target.normalized;
 
-        *ret = (struct relay_kind) { 0 };
+        *ret = (struct relay_kind){ 0 };
         if (slice_starts(path, SLICE("/libpod/")))
                 path = slice_from(path, sizeof("/libpod") - 1);
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

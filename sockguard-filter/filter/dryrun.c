@@ -12,7 +12,10 @@ static void text(struct strbuf *out, const char *key, struct slice value) {
 }
 
 static struct slice mode_text(enum rollout_mode m) {
-        return m == MODE_WARN ? SLICE("warn") : m == MODE_AUDIT ? SLICE("audit") : m == MODE_ENFORCE ? SLICE("enforce") : SLICE("");
+        return m == MODE_WARN      ? SLICE("warn")
+               : m == MODE_AUDIT   ? SLICE("audit")
+               : m == MODE_ENFORCE ? SLICE("enforce")
+                                   : SLICE("");
 }
 
 void dryrun_verdict(struct strbuf *out, struct exchange *x, enum stage_result r) {

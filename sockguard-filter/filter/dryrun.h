@@ -6,8 +6,8 @@
 #include "http/exchange.h"
 
 /*
- * --dry-run: instead of an answer, what was decided and why, as one line of JSON. `r` is what the pipeline said; a check that
- * would have had to ask the daemon has failed, and says so.
+ * --dry-run: instead of an answer, what was decided and why, as one line of JSON. `r` is what the pipeline said; a
+ * check that would have had to ask the daemon has failed, and says so.
  */
 void dryrun_verdict(struct strbuf *out, struct exchange *x, enum stage_result r);
 

@@ -21,7 +21,7 @@ struct endpoint {
         enum endpoint_kind kind;
         enum endpoint_health health; /* own knowledge, where no state is shared */
         unsigned n_addresses;
-        struct error unresolved;     /* why there are no addresses */
+        struct error unresolved; /* why there are no addresses */
         struct resolved addresses[ENDPOINT_ADDRESSES_MAX];
 };
 
@@ -34,7 +34,7 @@ static const struct policy_endpoint *configured(const struct policy *p, unsigned
 static enum endpoint_health health_of(const struct endpoint_set *e, unsigned i) {
         if (!e->shared)
                 return e->at[i].health;
-        return (enum endpoint_health) (state_get(&e->shared->endpoints[i].health) & 0xff);
+        return (enum endpoint_health)(state_get(&e->shared->endpoints[i].health) & 0xff);
 }
 
 static void set_health(struct endpoint_set *e, unsigned i, enum endpoint_health health) {
@@ -43,7 +43,8 @@ static void set_health(struct endpoint_set *e, unsigned i, enum endpoint_health 
         e->at[i].health = health;
         if (!e->shared)
                 return;
-        /* Only a change is written: the word carries the time of the change, and a shared line that nobody writes stays shared. */
+        /* Only a change is written: the word carries the time of the change, and a shared line that nobody writes stays
+         * shared. */
         was = state_get(&e->shared->endpoints[i].health);
         now = (uint64_t) health | state_now_ms() << 8;
         if ((was & 0xff) != (uint64_t) health)
@@ -78,7 +79,8 @@ static int resolve_unix(const struct policy *p, const struct policy_endpoint *c,
         return 0;
 }
 
-static int resolve_tcp(const struct policy *p, const struct policy_endpoint *c, uint64_t deadline, struct endpoint *ret) {
+static int resolve_tcp(const struct policy *p, const struct policy_endpoint *c, uint64_t deadline,
+                       struct endpoint *ret) {
         char host[256], port[16];
         int r;
 
@@ -94,7 +96,7 @@ static int resolve_tcp(const struct policy *p, const struct policy_endpoint *c, 
 static int resolve(const struct policy *p, unsigned i, uint64_t deadline, struct endpoint *ret) {
         const struct policy_endpoint *c = configured(p, i);
 
-        *ret = (struct endpoint) { .kind = (enum endpoint_kind) c->kind, .health = ENDPOINT_UNKNOWN };
+        *ret = (struct endpoint){ .kind = (enum endpoint_kind) c->kind, .health = ENDPOINT_UNKNOWN };
         switch (ret->kind) {
         case ENDPOINT_UNIX:
                 return resolve_unix(p, c, ret);
@@ -123,7 +125,9 @@ int endpoints_open(struct endpoint_set *e, const struct policy *p, struct state_
 
         *e = (struct endpoint_set) ENDPOINT_SET_INIT;
         if (n == 0 || n > ENDPOINTS_MAX)
-                return error_set(err, -EINVAL, n == 0 ? "the policy names no daemon" : "the policy names more than %u daemons", ENDPOINTS_MAX);
+                return error_set(err, -EINVAL,
+                                 n == 0 ? "the policy names no daemon" : "the policy names more than %u daemons",
+                                 ENDPOINTS_MAX);
         _Static_assert(ENDPOINTS_MAX <= STATE_ENDPOINTS, "shared state has too few endpoint words");
 
         e->at = calloc(n, sizeof(*e->at));
@@ -166,10 +170,12 @@ void endpoints_close(struct endpoint_set *e) {
 
 /* ---- dialling ---- */
 
-/* A nonblocking connect(2) to a unix socket whose queue is full fails at once; a blocking one waits, for SO_SNDTIMEO at most. */
+/* A nonblocking connect(2) to a unix socket whose queue is full fails at once; a blocking one waits, for SO_SNDTIMEO at
+ * most. */
 static int connect_unix(int fd, const struct sockaddr *at, socklen_t len, uint64_t deadline) {
         uint64_t now = now_ns(), left = deadline > now ? deadline - now : 0;
-        struct timeval tv = { .tv_sec = (time_t) (left / NSEC_PER_SEC), .tv_usec = (suseconds_t) (left % NSEC_PER_SEC / 1000) };
+        struct timeval tv = { .tv_sec = (time_t) (left / NSEC_PER_SEC),
+                              .tv_usec = (suseconds_t) (left % NSEC_PER_SEC / 1000) };
         int flags;
 
         if (tv.tv_sec == 0 && tv.tv_usec == 0)
@@ -204,7 +210,8 @@ static int connect_one(const struct endpoint *ep, unsigned k, uint64_t deadline,
         return 0;
 }
 
-static int dial_endpoint(const struct endpoint *ep, int dialler, unsigned i, uint64_t deadline, int *ret_fd, struct error *err) {
+static int dial_endpoint(const struct endpoint *ep, int dialler, unsigned i, uint64_t deadline, int *ret_fd,
+                         struct error *err) {
         int r = -EHOSTUNREACH;
 
         if (ep->kind == ENDPOINT_TLS)
@@ -226,7 +233,8 @@ int endpoints_dial(struct endpoint_set *e, uint64_t deadline, int *ret_fd, unsig
         while ((i = choose(e, tried)) >= 0) {
                 unsigned at = (unsigned) i;
 
-                r = dial_endpoint(&e->at[at], e->dialler, at, share_of(deadline, e->n - (unsigned) __builtin_popcount(tried)), ret_fd, err);
+                r = dial_endpoint(&e->at[at], e->dialler, at,
+                                  share_of(deadline, e->n - (unsigned) __builtin_popcount(tried)), ret_fd, err);
                 if (r >= 0) {
                         set_health(e, at, ENDPOINT_UP);
                         *ret_endpoint = at;

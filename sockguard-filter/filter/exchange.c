@@ -5,7 +5,8 @@
 #include <stdio.h>
 
 /* The reason as one arena string; a reason that does not fit is cut, which only a hostile name can bring about. */
-static struct slice format_reason(struct arena *a, const char *format, va_list ap) __attribute__((format(printf, 2, 0)));
+static struct slice format_reason(struct arena *a, const char *format, va_list ap)
+        __attribute__((format(printf, 2, 0)));
 
 static struct slice format_reason(struct arena *a, const char *format, va_list ap) {
         char text[1024];
@@ -27,7 +28,8 @@ enum stage_result exchange_deny(struct exchange *x, enum reason_code code, int s
         va_end(ap);
 
         if (reason_is_softened(code) && x->profile_selected && (x->mode == MODE_WARN || x->mode == MODE_AUDIT)) {
-                /* An allow does not erase it (stage_rules); the record names the last of several (chapter 06, 2; chapter 03, 11, item 6). */
+                /* An allow does not erase it (stage_rules); the record names the last of several (chapter 06, 2;
+                 * chapter 03, 11, item 6). */
                 v->decision = DECISION_WOULD_DENY;
                 v->code = code;
                 v->reason = reason;

@@ -9,9 +9,9 @@
 #include <unistd.h>
 
 /* Younger than the headers that we are built with may be. */
-#define ACCESS_REFER (1ull << 13)     /* ABI 2 */
-#define ACCESS_TRUNCATE (1ull << 14)  /* ABI 3 */
-#define ACCESS_IOCTL_DEV (1ull << 15) /* ABI 5 */
+#define ACCESS_REFER (1ull << 13)          /* ABI 2 */
+#define ACCESS_TRUNCATE (1ull << 14)       /* ABI 3 */
+#define ACCESS_IOCTL_DEV (1ull << 15)      /* ABI 5 */
 #define SCOPE_ABSTRACT_SOCKETS (1ull << 0) /* ABI 6 */
 #define SCOPE_SIGNALS (1ull << 1)
 
@@ -35,7 +35,8 @@ static struct attributes everything(long abi) {
 }
 
 static uint64_t accesses(unsigned use) {
-        return (use & LANDLOCK_READ ? LANDLOCK_ACCESS_FS_READ_FILE : 0) | (use & LANDLOCK_WRITE ? LANDLOCK_ACCESS_FS_WRITE_FILE : 0) |
+        return (use & LANDLOCK_READ ? LANDLOCK_ACCESS_FS_READ_FILE : 0) |
+               (use & LANDLOCK_WRITE ? LANDLOCK_ACCESS_FS_WRITE_FILE : 0) |
                (use & LANDLOCK_EXECUTE ? LANDLOCK_ACCESS_FS_EXECUTE : 0);
 }
 

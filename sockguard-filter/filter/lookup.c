@@ -4,8 +4,8 @@
 #include "filter/connection.h"
 
 /* One attempt on the connection that c->up has. */
-static int ask(struct connection *c, struct slice request, size_t limit, uint64_t deadline, struct http_head *head, struct lookup *ret,
-               bool *ret_answered) {
+static int ask(struct connection *c, struct slice request, size_t limit, uint64_t deadline, struct http_head *head,
+               struct lookup *ret, bool *ret_answered) {
         struct wire *w = &c->up.wire;
         struct strbuf body;
         struct body_in in;
@@ -114,7 +114,8 @@ int connection_lookup(struct connection *c, struct slice path_and_query, size_t 
         strbuf_init(&request, HTTP_HEAD_MAX);
         strbuf_adds(&request, "GET ");
         strbuf_add(&request, path_and_query);
-        strbuf_adds(&request, " HTTP/1.1\r\nHost: docker\r\nUser-Agent: sockguard\r\nAccept-Encoding: identity\r\n\r\n");
+        strbuf_adds(&request,
+                    " HTTP/1.1\r\nHost: docker\r\nUser-Agent: sockguard\r\nAccept-Encoding: identity\r\n\r\n");
         if (request.failed)
                 return -ENOMEM;
 
@@ -126,7 +127,7 @@ int connection_lookup(struct connection *c, struct slice path_and_query, size_t 
                         return r;
                 reused = c->up.kept;
                 c->up.kept = true;
-                *ret = (struct lookup) { 0 };
+                *ret = (struct lookup){ 0 };
                 r = ask(c, strbuf_view(&request), limit, deadline, &head, ret, &answered);
                 wire_unpin(&c->up.wire);
                 if (r >= 0)

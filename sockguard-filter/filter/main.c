@@ -23,8 +23,8 @@
  * sockguard-filter: one client connection to the Docker daemon, judged request by request.
  */
 
-#define EXIT_DENIED 3  /* --dry-run: a request was not allowed */
-#define LISTEN_FD 3 /* sd_listen_fds(3): SD_LISTEN_FDS_START */
+#define EXIT_DENIED 3 /* --dry-run: a request was not allowed */
+#define LISTEN_FD 3   /* sd_listen_fds(3): SD_LISTEN_FDS_START */
 
 struct options {
         const char *policy_path;
@@ -52,14 +52,16 @@ static void usage(FILE *to) {
               "  -c, --config PATH      the same\n"
               "  -l, --listener NAME    which of the policy's listeners the connection came through\n"
               "      --limits-optional  serve without rate and concurrency limits when there is no companion\n"
-              "      --dry-run          read requests from stdin, print the verdicts as JSON, dial nothing; status 3 if one is denied\n"
+              "      --dry-run          read requests from stdin, print the verdicts as JSON, dial nothing; status 3 "
+              "if one is denied\n"
               "      --pool N           descriptor 3 listens: keep N filters waiting on it\n"
               "      --pool-low N       start more when fewer than N wait (default: a quarter of them)\n"
               "      --pool-max N       filters at a time, busy ones included (default 512)\n"
               "  -V, --version          print the version\n"
               "  -h, --help             this text\n"
               "\n"
-              "The connection is descriptor 3 (LISTEN_FDS), or descriptors 0 and 1. See sockguard-filter(8).\n", to);
+              "The connection is descriptor 3 (LISTEN_FDS), or descriptors 0 and 1. See sockguard-filter(8).\n",
+              to);
 }
 
 static bool parse_count(const char *s, unsigned *ret) {
@@ -90,7 +92,7 @@ static int parse_options(int argc, char **argv, struct options *ret) {
         bool bad = false;
         int k;
 
-        *ret = (struct options) { .policy_path = POLICY_DEFAULT_PATH, .pool_most = 512 };
+        *ret = (struct options){ .policy_path = POLICY_DEFAULT_PATH, .pool_most = 512 };
         while ((k = getopt_long(argc, argv, "p:c:l:Vh", long_options, NULL)) >= 0)
                 switch (k) {
                 case 'p':
@@ -206,7 +208,7 @@ static void attach_state(struct connection *c, const struct options *o) {
         struct error e;
 
         if (slash < 0 || (size_t) slash >= sizeof(dir)) {
-                c->state = (struct state) { .lock_fd = -1, .lease = -1 };
+                c->state = (struct state){ .lock_fd = -1, .lease = -1 };
                 return;
         }
         memcpy(dir, path.at, (size_t) slash);
@@ -217,12 +219,13 @@ static void attach_state(struct connection *c, const struct options *o) {
 
 /* ---- start-up, in the two parts that a pool needs ---- */
 
-/* What a pool's members may inherit: the policy, and where the records go. 0; or negative errno with a message in *e. */
-static int prepare(struct connection *c, const struct options *o, const char *fd_name, const int *client, size_t n_client, bool quiet,
-                   struct error *e) {
+/* What a pool's members may inherit: the policy, and where the records go. 0; or negative errno with a message in *e.
+ */
+static int prepare(struct connection *c, const struct options *o, const char *fd_name, const int *client,
+                   size_t n_client, bool quiet, struct error *e) {
         c->up = (struct upstream) UPSTREAM_INIT(c->upstream_buf);
         c->client = (struct wire) WIRE_INIT;
-        c->state = (struct state) { .lock_fd = -1, .lease = -1 };
+        c->state = (struct state){ .lock_fd = -1, .lease = -1 };
         arena_init(&c->arena, ARENA_MAX, NULL);
         strbuf_init(&c->out, CLIENT_BUFFER);
         strbuf_init(&c->body, WIRE_BLOCK);
@@ -341,7 +344,8 @@ static void get_ready(struct connection *c) {
         c->settle = pool_settle;
 }
 
-/* A member behind TLS: its terminator is asked for before the sandbox closes; without the keeper of the key the pool is at its end. */
+/* A member behind TLS: its terminator is asked for before the sandbox closes; without the keeper of the key the pool is
+ * at its end. */
 static int serve_handed_over(struct connection *c, const struct options *o, int keeper) {
         static char record[PEER_RECORD_MAX];
         int channel, plain = -1, r;
@@ -478,7 +482,8 @@ int main(int argc, char **argv) {
         if (r < 0)
                 return complain(c, &e);
         if (o.pool > 0 && way != WAY_LISTENER) {
-                (void) error_set(&e, -ENOTSOCK, "--pool needs a listening socket (an Accept=no unit, or sockguard-ctl serve)");
+                (void) error_set(&e, -ENOTSOCK,
+                                 "--pool needs a listening socket (an Accept=no unit, or sockguard-ctl serve)");
                 return complain(c, &e);
         }
         if (way == WAY_LISTENER)
@@ -490,7 +495,7 @@ int main(int argc, char **argv) {
         if (r == 0 && o.dry_run) {
                 c->dry_run = true;
                 c->state.optional = true;
-                r = privilege_drop(c->source.loaded ? &c->source.policy : NULL, &(const char *const) { NULL }, &e);
+                r = privilege_drop(c->source.loaded ? &c->source.policy : NULL, &(const char *const){ NULL }, &e);
         } else if (r == 0)
                 r = enter(c, &o, &e);
         if (r < 0)

@@ -38,8 +38,8 @@ struct member {
 
 /* Shared by the parent and all members; a memfd, so that it outlives an exec of the parent. */
 struct page {
-        _Atomic(int32_t) ready;   /* a hint: members starting or idle */
-        _Atomic(uint32_t) woken;  /* the parent has been woken and has not looked yet */
+        _Atomic(int32_t) ready;  /* a hint: members starting or idle */
+        _Atomic(uint32_t) woken; /* the parent has been woken and has not looked yet */
         uint32_t low, most;
         struct member members[POOL_MOST];
 };
@@ -62,8 +62,9 @@ static int open_page(const struct pool_config *config) {
         uint64_t page_fd, wake;
         struct stat st;
 
-        if (resume && slice_cut(slice_of(resume), ':', &a, &b) && slice_parse_u64(a, &page_fd) == 0 && slice_parse_u64(b, &wake) == 0 &&
-            fstat((int) page_fd, &st) == 0 && st.st_size == (off_t) sizeof(struct page)) {
+        if (resume && slice_cut(slice_of(resume), ':', &a, &b) && slice_parse_u64(a, &page_fd) == 0 &&
+            slice_parse_u64(b, &wake) == 0 && fstat((int) page_fd, &st) == 0 &&
+            st.st_size == (off_t) sizeof(struct page)) {
                 pool.page_fd = (int) page_fd;
                 pool.wake = (int) wake;
         } else {
@@ -117,11 +118,12 @@ static struct member *member_of(pid_t pid) {
 }
 
 static bool is_memory_error(int signal_number) {
-        return signal_number == SIGSEGV || signal_number == SIGABRT || signal_number == SIGBUS || signal_number == SIGILL ||
-               signal_number == SIGFPE || signal_number == SIGSYS;
+        return signal_number == SIGSEGV || signal_number == SIGABRT || signal_number == SIGBUS ||
+               signal_number == SIGILL || signal_number == SIGFPE || signal_number == SIGSYS;
 }
 
-/* Buries the dead. *ret_crashed: one died of what an attack may look like. Returns how many never got as far as a connection. */
+/* Buries the dead. *ret_crashed: one died of what an attack may look like. Returns how many never got as far as a
+ * connection. */
 static unsigned reap(const struct pool_config *config, bool *ret_crashed) {
         unsigned failed = 0;
         int status;
@@ -131,7 +133,8 @@ static unsigned reap(const struct pool_config *config, bool *ret_crashed) {
                 struct member *m = member_of(pid);
 
                 if (m) {
-                        if (atomic_load(&m->state) != MEMBER_BUSY && !(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM))
+                        if (atomic_load(&m->state) != MEMBER_BUSY &&
+                            !(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM))
                                 failed++;
                         atomic_store(&m->state, MEMBER_NONE);
                         atomic_store(&m->pid, 0);
@@ -170,7 +173,8 @@ static void execute_anew(const struct pool_config *config) {
 
 static _Noreturn void become_member(const struct pool_config *config, struct member *m, pid_t parent) {
         pool.self = m;
-        /* The parent's death takes the idle along; who serves a connection has said that it does not mind (pool_wait). */
+        /* The parent's death takes the idle along; who serves a connection has said that it does not mind (pool_wait).
+         */
         (void) prctl(PR_SET_PDEATHSIG, SIGTERM);
         if (getppid() != parent)
                 _exit(0);
@@ -246,7 +250,8 @@ int pool_run(const struct pool_config *config, int listen_fd) {
                 atomic_store(&pool.page->woken, 0);
                 /* Filters that do not even start (no policy directory, no memory) must not be started in a circle. */
                 if (reap(config, &crashed) > 0) {
-                        backoff = backoff ? (backoff * 2 < BACKOFF_MAX_NS ? backoff * 2 : BACKOFF_MAX_NS) : BACKOFF_MIN_NS;
+                        backoff = backoff ? (backoff * 2 < BACKOFF_MAX_NS ? backoff * 2 : BACKOFF_MAX_NS)
+                                          : BACKOFF_MIN_NS;
                         not_before = now + backoff;
                 }
                 if (crashed && now - last_exec > NSEC_PER_SEC)
@@ -266,9 +271,13 @@ int pool_run(const struct pool_config *config, int listen_fd) {
                 }
                 atomic_store(&pool.page->ready, (int32_t) n.ready);
                 /* What was taken while we counted: the next who takes one wakes us, or we look in a second. */
-                (void) poll(&p, 1, now < not_before ? deadline_poll_ms(not_before) : full_reported ? FULL_LOOK_MS : LOOK_MS);
+                (void) poll(&p, 1,
+                            now < not_before ? deadline_poll_ms(not_before)
+                            : full_reported  ? FULL_LOOK_MS
+                                             : LOOK_MS);
         }
-        /* Members at work may take their time; who comes meanwhile must find nobody listening, and a new pool must be able to. */
+        /* Members at work may take their time; who comes meanwhile must find nobody listening, and a new pool must be
+         * able to. */
         (void) close(listen_fd);
         return shut_down(config);
 }
@@ -330,7 +339,8 @@ int pool_wait(int listen_fd, void (*tend)(void *arg), void *arg) {
         return fd;
 }
 
-int pool_wait_handover(int channel, void (*tend)(void *arg), void *arg, char *record, size_t room, size_t *ret_len, int *ret_plain) {
+int pool_wait_handover(int channel, void (*tend)(void *arg), void *arg, char *record, size_t room, size_t *ret_len,
+                       int *ret_plain) {
         int r;
 
         begin_waiting();

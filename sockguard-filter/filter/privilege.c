@@ -19,11 +19,10 @@ static const struct {
         __rlimit_resource_t what;
         rlim_t most;
 } limits[] = {
-        { RLIMIT_CORE, 0 },                     /* memory holds other people's secrets */
-        { RLIMIT_NOFILE, 64 },
-        { RLIMIT_FSIZE, 16ull << 30 },          /* a spooled archive; its own limit is lower */
+        { RLIMIT_CORE, 0 },                                        /* memory holds other people's secrets */
+        { RLIMIT_NOFILE, 64 },      { RLIMIT_FSIZE, 16ull << 30 }, /* a spooled archive; its own limit is lower */
 #ifndef SOCKGUARD_SANITIZED
-        { RLIMIT_AS, 2ull << 30 },              /* the sanitizers' shadow is terabytes of address space */
+        { RLIMIT_AS, 2ull << 30 }, /* the sanitizers' shadow is terabytes of address space */
 #endif
         { RLIMIT_STACK, 8u << 20 },
 };
@@ -33,7 +32,8 @@ static int lower_limits(struct error *e) {
                 struct rlimit l = { limits[i].most, limits[i].most }, was;
                 int r = prlimit(0, limits[i].what, &l, &was);
 
-                /* EPERM: who started us has set it lower already; a privileged process has raised it then, and takes that back. */
+                /* EPERM: who started us has set it lower already; a privileged process has raised it then, and takes
+                 * that back. */
                 if (r == 0 && was.rlim_max < l.rlim_max)
                         r = setrlimit(limits[i].what, &was);
                 if (r < 0 && errno != EPERM)
@@ -87,7 +87,8 @@ static int confine_files(const struct policy *p, const char *const *runtime, str
 #define RUNTIME_MAX 3
 #define ROWS_MAX (RUNTIME_MAX + 3 + 5)
 
-/* What may still be opened: a new policy and the shared state, bodies on their way, and the program that looks into uploads. */
+/* What may still be opened: a new policy and the shared state, bodies on their way, and the program that looks into
+ * uploads. */
 static int confine_files(const struct policy *p, const char *const *runtime, struct error *e) {
         struct landlock_row rows[ROWS_MAX];
         char libexec[PATH_MAX];
@@ -96,17 +97,18 @@ static int confine_files(const struct policy *p, const char *const *runtime, str
         int r;
 
         for (; *runtime && n < RUNTIME_MAX; runtime++)
-                rows[n++] = (struct landlock_row) { *runtime, LANDLOCK_READ | LANDLOCK_WRITE };
-        /* Only uploads are spooled. A filter that obeys a later policy which lets them in refuses them: it cannot start the program either. */
+                rows[n++] = (struct landlock_row){ *runtime, LANDLOCK_READ | LANDLOCK_WRITE };
+        /* Only uploads are spooled. A filter that obeys a later policy which lets them in refuses them: it cannot start
+         * the program either. */
         if (p && p->compiled->starts_unpack) {
                 static const char *const loaded[] = { "/usr", "/lib", "/lib64", "/etc/ld.so.cache" };
 
                 for (unsigned i = 0; (dir = privilege_spool_dir(i)) != NULL; i++)
-                        rows[n++] = (struct landlock_row) { dir, LANDLOCK_READ | LANDLOCK_WRITE };
+                        rows[n++] = (struct landlock_row){ dir, LANDLOCK_READ | LANDLOCK_WRITE };
                 for (size_t i = 0; i < sizeof(loaded) / sizeof(loaded[0]); i++)
-                        rows[n++] = (struct landlock_row) { loaded[i], LANDLOCK_READ | LANDLOCK_EXECUTE };
+                        rows[n++] = (struct landlock_row){ loaded[i], LANDLOCK_READ | LANDLOCK_EXECUTE };
                 if (unpack_path(libexec, sizeof(libexec)))
-                        rows[n++] = (struct landlock_row) { libexec, LANDLOCK_READ | LANDLOCK_EXECUTE };
+                        rows[n++] = (struct landlock_row){ libexec, LANDLOCK_READ | LANDLOCK_EXECUTE };
         }
         r = landlock_confine(rows, n);
         return r < 0 && r != -EOPNOTSUPP ? error_errno(e, r, "cannot confine the filter to its files") : 0;

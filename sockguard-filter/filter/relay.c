@@ -39,7 +39,8 @@ static enum relay_result timed_out(struct relay *r) {
         return fail(r, 504, REASON_upstream_request_timeout, SLICE(TEXT_TIMEOUT));
 }
 
-/* The client's own body was broken or cut short: that is not the daemon's fault, and the daemon must not take it for whole. */
+/* The client's own body was broken or cut short: that is not the daemon's fault, and the daemon must not take it for
+ * whole. */
 static enum relay_result bad_body(struct relay *r) {
         r->c->close = true;
         return fail(r, 400, REASON_malformed_request_body, SLICE("the request body is malformed or incomplete"));
@@ -75,8 +76,9 @@ static uint64_t later(uint64_t limit, uint64_t extra) {
 static void start_clocks(struct relay *r) {
         uint64_t limit = r->c->source.policy.compiled->request_timeout_ns;
 
-        r->total_deadline = r->kind.no_deadline || r->kind.hijack || limit == NSEC_NEVER ? NSEC_NEVER
-                                                                                         : deadline_in(later(limit, r->kind.extra_ns));
+        r->total_deadline = r->kind.no_deadline || r->kind.hijack || limit == NSEC_NEVER
+                                    ? NSEC_NEVER
+                                    : deadline_in(later(limit, r->kind.extra_ns));
         r->head_deadline = NSEC_NEVER; /* runs from the end of the request */
         r->moved_at = now_ns();
         r->tunnel_idle_ns = r->c->source.policy.compiled->tunnel_idle_ns;
@@ -107,7 +109,9 @@ static int prepare_request(struct relay *r) {
 
                 if (fd < 0)
                         return -errno;
-                e = lseek(fd, 0, SEEK_SET) < 0 ? -errno : wire_open(&r->file, fd, fd, arena_alloc(x->arena, WIRE_BLOCK), WIRE_BLOCK);
+                e = lseek(fd, 0, SEEK_SET) < 0
+                            ? -errno
+                            : wire_open(&r->file, fd, fd, arena_alloc(x->arena, WIRE_BLOCK), WIRE_BLOCK);
                 if (e < 0) {
                         (void) close(fd);
                         return e;
@@ -229,7 +233,8 @@ static int begin_answer(struct relay *r) {
                         break;
                 }
 
-        /* A raw stream that nobody upgraded to: attach and exec start for clients that sent no Upgrade (chapter 02, 20.1). */
+        /* A raw stream that nobody upgraded to: attach and exec start for clients that sent no Upgrade (chapter
+         * 02, 20.1). */
         if (r->kind.hijack && a->status == 200 && in == HTTP_BODY_CLOSE && r->request_done && !r->request_lost) {
                 flow_init(f, &r->c->up.wire, in, 0, &r->c->client, FLOW_PLAIN);
                 relay_answer_head(r, &f->front, ANSWER_CLOSE, 0);
@@ -242,7 +247,8 @@ static int begin_answer(struct relay *r) {
                 framing = ANSWER_AS_IS;
         else
                 framing = x->head.minor > 0 ? ANSWER_CHUNKED : ANSWER_CLOSE;
-        flow_init(f, &r->c->up.wire, in, a->content_length, &r->c->client, framing == ANSWER_CHUNKED ? FLOW_CHUNKED : FLOW_PLAIN);
+        flow_init(f, &r->c->up.wire, in, a->content_length, &r->c->client,
+                  framing == ANSWER_CHUNKED ? FLOW_CHUNKED : FLOW_PLAIN);
         if (framing == ANSWER_CHUNKED)
                 f->in.chunk.keep = &f->trailers;
         relay_answer_head(r, &f->front, framing, 0);
@@ -269,7 +275,8 @@ static int switch_protocols(struct relay *r) {
         return -1;
 }
 
-/* Reads heads until the final one. -1 to go on, -2 wait for the daemon, -3 the connection ended before a byte of an answer. */
+/* Reads heads until the final one. -1 to go on, -2 wait for the daemon, -3 the connection ended before a byte of an
+ * answer. */
 static int step_head(struct relay *r) {
         struct wire *w = &r->c->up.wire;
 
@@ -300,7 +307,8 @@ static int step_head(struct relay *r) {
                         wire_consume(w, (size_t) n);
                         continue;
                 }
-                /* Most answers are there at once: a moment is spent on nothing else, in one system call. Then both sides are watched. */
+                /* Most answers are there at once: a moment is spent on nothing else, in one system call. Then both
+                 * sides are watched. */
                 if (r->request_done && !r->patient) {
                         r->patient = true;
                         n = wire_receive(w, WIRE_BLOCK, UPSTREAM_PATIENCE_NS);
@@ -311,8 +319,10 @@ static int step_head(struct relay *r) {
                 if (n == -EAGAIN || n == -ETIMEDOUT || n == -EINTR)
                         return -2;
                 if (n == 0 || n == -ECONNRESET || n == -EPIPE)
-                        return wire_held(w) == 0 ? -3 : (int) unreachable(r, "the daemon hung up within the answer's head");
-                return (int) unreachable(r, n == -ENOBUFS ? "the daemon's answer head is too long" : "the daemon's connection broke");
+                        return wire_held(w) == 0 ? -3
+                                                 : (int) unreachable(r, "the daemon hung up within the answer's head");
+                return (int) unreachable(r, n == -ENOBUFS ? "the daemon's answer head is too long"
+                                                          : "the daemon's connection broke");
         }
 }
 
@@ -351,8 +361,10 @@ static int wait_for_events(struct relay *r) {
         int n, m, k;
 
         connection_settle(r->c);
-        n = wire_poll_fds(client, request_runs && !r->has_before && r->request.want_read, answer_runs && r->response.want_write, fds);
-        m = wire_poll_fds(up, !r->head_seen || (answer_runs && r->response.want_read), request_runs && out->want_write, fds + n);
+        n = wire_poll_fds(client, request_runs && !r->has_before && r->request.want_read,
+                          answer_runs && r->response.want_write, fds);
+        m = wire_poll_fds(up, !r->head_seen || (answer_runs && r->response.want_read), request_runs && out->want_write,
+                          fds + n);
 
         now = now_ns();
         if (sum != r->moved) {
@@ -369,7 +381,8 @@ static int wait_for_events(struct relay *r) {
         if (stall < deadline)
                 deadline = stall;
 
-        k = poll(fds, (nfds_t) (n + m), r->request.busy || r->response.busy || r->before.busy ? 0 : deadline_poll_ms(deadline));
+        k = poll(fds, (nfds_t) (n + m),
+                 r->request.busy || r->response.busy || r->before.busy ? 0 : deadline_poll_ms(deadline));
         if (k < 0) {
                 if (errno != EINTR)
                         return (int) unreachable(r, "poll failed");
@@ -443,7 +456,8 @@ static void finish(struct relay *r, int result) {
         bool keep = result == RELAY_DONE && !r->tunnel && r->request_done && !r->request_lost && r->answer.keep_alive &&
                     r->answer.framing != HTTP_BODY_CLOSE && !r->kind.hijack && wire_is_open(&c->up.wire);
 
-        r->x->response_bytes = r->tunnel ? 0 : r->response.delivered; /* a hijack's streams are not counted: chapter 06, 5.3 */
+        r->x->response_bytes =
+                r->tunnel ? 0 : r->response.delivered; /* a hijack's streams are not counted: chapter 06, 5.3 */
         if (r->x->body_state == BODY_UNREAD || r->x->body_state == BODY_PARTIAL)
                 c->request_body = r->request.in;
         if (wire_is_open(&c->up.wire)) {
@@ -465,7 +479,10 @@ enum relay_result relay_run(struct connection *c) {
         int result;
 
         for (int attempt = 0;; attempt++) {
-                struct relay r = { .c = c, .x = x, .file = WIRE_INIT, .answer = { .fields = c->answer_fields, .fields_room = HTTP_FIELDS_MAX } };
+                struct relay r = { .c = c,
+                                   .x = x,
+                                   .file = WIRE_INIT,
+                                   .answer = { .fields = c->answer_fields, .fields_room = HTTP_FIELDS_MAX } };
                 bool reused;
 
                 relay_kind_of(x, &r.kind);

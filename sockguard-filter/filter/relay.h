@@ -13,8 +13,8 @@ enum relay_result {
 };
 
 /*
- * Hands the request in c->x, which every check let pass, to the daemon and its answer to the client. Returns when both are
- * over, tunnels included. c->request_body tells how much of the request's body was not used.
+ * Hands the request in c->x, which every check let pass, to the daemon and its answer to the client. Returns when both
+ * are over, tunnels included. c->request_body tells how much of the request's body was not used.
  */
 enum relay_result relay_run(struct connection *c);
 
@@ -23,21 +23,21 @@ struct relay {
         struct connection *c;
         struct exchange *x;
         struct relay_kind kind;
-        struct flow before;      /* a spooled body, from its file */
+        struct flow before; /* a spooled body, from its file */
         struct wire file;
         bool has_before;
-        struct flow request;     /* client to daemon */
-        struct flow response;    /* daemon to client */
+        struct flow request;  /* client to daemon */
+        struct flow response; /* daemon to client */
         struct http_head answer;
         size_t scanned;
-        unsigned interim;        /* answers before the final one */
-        bool upgrade_asked;      /* we passed an Upgrade on */
-        bool request_done;       /* sent completely, or nobody takes the rest */
-        bool request_lost;       /* the latter */
-        bool patient;            /* the first wait for the answer is over */
-        bool head_seen;          /* the final head of the answer, or a 101 */
-        bool head_sent;          /* bytes of it may have left */
-        bool tunnel;             /* both directions are raw now */
+        unsigned interim;                 /* answers before the final one */
+        bool upgrade_asked;               /* we passed an Upgrade on */
+        bool request_done;                /* sent completely, or nobody takes the rest */
+        bool request_lost;                /* the latter */
+        bool patient;                     /* the first wait for the answer is over */
+        bool head_seen;                   /* the final head of the answer, or a 101 */
+        bool head_sent;                   /* bytes of it may have left */
+        bool tunnel;                      /* both directions are raw now */
         bool request_shut, response_shut; /* tunnel: that direction has ended, and its sink was told */
         uint64_t total_deadline, head_deadline, tunnel_idle_ns;
         uint64_t moved, moved_at; /* sum of the flows' counters, and when it last changed */
@@ -47,8 +47,9 @@ struct relay {
 void relay_request_head(struct relay *r, struct strbuf *out);
 
 /*
- * Writes the answer's head, as the client gets it, into `out`. `length_known`: the body that follows has `length` bytes;
- * otherwise `chunked`, or the end of the connection ends it. `bare`: no body follows, and no length is to be claimed.
+ * Writes the answer's head, as the client gets it, into `out`. `length_known`: the body that follows has `length`
+ * bytes; otherwise `chunked`, or the end of the connection ends it. `bare`: no body follows, and no length is to be
+ * claimed.
  */
 enum answer_framing { ANSWER_AS_IS, ANSWER_LENGTH, ANSWER_CHUNKED, ANSWER_CLOSE, ANSWER_BARE };
 void relay_answer_head(struct relay *r, struct strbuf *out, enum answer_framing framing, uint64_t length);

@@ -140,7 +140,8 @@ void relay_request_head(struct relay *r, struct strbuf *out) {
                 strbuf_adds(out, "Accept-Encoding: identity\r\n");
         if (!x->response_filter && client_takes_trailers(x))
                 strbuf_adds(out, "Te: trailers\r\n");
-        /* An upgrade goes through only where one exists, and only if the client asked for it (chapter 02, 9.4 and 20.1). */
+        /* An upgrade goes through only where one exists, and only if the client asked for it (chapter 02, 9.4
+         * and 20.1). */
         r->upgrade_asked = x->head.upgrade && r->kind.may_upgrade;
         if (r->upgrade_asked) {
                 strbuf_adds(out, "Connection: Upgrade\r\n");
@@ -222,7 +223,8 @@ void relay_interim_head(struct relay *r, struct strbuf *out, bool ids) {
 
                 if (ids && (f->id == HTTP_F_X_REQUEST_ID || f->id == HTTP_F_TRACEPARENT))
                         continue;
-                /* What belongs to the connection with the daemon is nobody else's, but for the two fields that switch both. */
+                /* What belongs to the connection with the daemon is nobody else's, but for the two fields that switch
+                 * both. */
                 if (f->hop && (r->answer.status != 101 || (f->id != HTTP_F_CONNECTION && f->id != HTTP_F_UPGRADE)))
                         continue;
                 add_field(out, f->name, f->value);

@@ -20,7 +20,13 @@ int policy_compile_file(const char *path, bool quiet, struct error *e) {
         const char *ctl = getenv("SOCKGUARD_CTL");
         posix_spawn_file_actions_t actions;
         char out[16];
-        char *argv[] = { (char *) "sockguard-ctl", (char *) "compile", (char *) "--config", (char *) path, (char *) "--output-fd", out, NULL };
+        char *argv[] = { (char *) "sockguard-ctl",
+                         (char *) "compile",
+                         (char *) "--config",
+                         (char *) path,
+                         (char *) "--output-fd",
+                         out,
+                         NULL };
         int fd, r, status;
         pid_t pid;
 
@@ -53,10 +59,12 @@ int policy_compile_file(const char *path, bool quiet, struct error *e) {
                 }
         if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
                 (void) close(fd);
-                return error_set(e, -EINVAL, "%s does not compile; run `sockguard-ctl validate --config %s`", path, path);
+                return error_set(e, -EINVAL, "%s does not compile; run `sockguard-ctl validate --config %s`", path,
+                                 path);
         }
         /* From here on it is read only, also to whoever else is given the descriptor. */
-        if (fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) {
+        if (fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0 ||
+            fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) {
                 r = -errno;
                 (void) close(fd);
                 return error_errno(e, r, "seal the compiled policy");
@@ -68,11 +76,13 @@ static int load(struct policy_source *s, struct policy *ret) {
         int fd, r;
 
         s->compiled_here = policy_is_yaml(s->path);
-        fd = s->compiled_here ? policy_compile_file(s->path, s->quiet, &s->why) : open(s->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        fd = s->compiled_here ? policy_compile_file(s->path, s->quiet, &s->why)
+                              : open(s->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
         if (fd < 0 && s->compiled_here)
                 return fd;
         if (fd < 0)
-                return error_errno(&s->why, -errno, "no policy at %s; run `sockguard-ctl compile --config FILE --output %s`", s->path,
+                return error_errno(&s->why, -errno,
+                                   "no policy at %s; run `sockguard-ctl compile --config FILE --output %s`", s->path,
                                    s->path);
         if (fstat(fd, &s->seen) < 0)
                 memset(&s->seen, 0, sizeof(s->seen));
@@ -86,7 +96,7 @@ static int load(struct policy_source *s, struct policy *ret) {
 int policy_source_open(struct policy_source *s, const char *path, bool quiet, const struct state *state) {
         int r;
 
-        *s = (struct policy_source) { .path = path, .quiet = quiet };
+        *s = (struct policy_source){ .path = path, .quiet = quiet };
         s->generation = state_generation(state);
         r = load(s, &s->policy);
         s->loaded = r == 0;
@@ -109,11 +119,13 @@ bool policy_source_refresh(struct policy_source *s, const struct state *state) {
         } else {
                 struct stat st;
 
-                /* Nobody there to say that it changed. A policy that was taken away stays in force for this connection. */
+                /* Nobody there to say that it changed. A policy that was taken away stays in force for this connection.
+                 */
                 if (stat(s->path, &st) < 0)
                         return false;
-                if (s->loaded && st.st_ino == s->seen.st_ino && st.st_dev == s->seen.st_dev && st.st_size == s->seen.st_size &&
-                    st.st_mtim.tv_sec == s->seen.st_mtim.tv_sec && st.st_mtim.tv_nsec == s->seen.st_mtim.tv_nsec)
+                if (s->loaded && st.st_ino == s->seen.st_ino && st.st_dev == s->seen.st_dev &&
+                    st.st_size == s->seen.st_size && st.st_mtim.tv_sec == s->seen.st_mtim.tv_sec &&
+                    st.st_mtim.tv_nsec == s->seen.st_mtim.tv_nsec)
                         return false;
         }
         s->generation = generation;

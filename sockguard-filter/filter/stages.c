@@ -8,10 +8,12 @@ static bool is_form(struct slice content_type) {
 
         (void) slice_cut(content_type, ';', &media, &rest);
         media = slice_trim_ows(media);
-        return slice_case_eq(media, SLICE("application/x-www-form-urlencoded")) || slice_case_eq(media, SLICE("multipart/form-data"));
+        return slice_case_eq(media, SLICE("application/x-www-form-urlencoded")) ||
+               slice_case_eq(media, SLICE("multipart/form-data"));
 }
 
-/* Content-Type fields, those that Connection names included: the daemon sees none of them, but who names it there hides something. */
+/* Content-Type fields, those that Connection names included: the daemon sees none of them, but who names it there hides
+ * something. */
 static enum stage_result check_form_body(struct exchange *x) {
         const struct http_field *f = NULL;
         size_t n = 0;
@@ -24,7 +26,8 @@ static enum stage_result check_form_body(struct exchange *x) {
                         n++;
                 }
         if (n > 1)
-                return exchange_deny(x, REASON_request_body_policy_denied, 403, ANSWER_POLICY, "more than one Content-Type header");
+                return exchange_deny(x, REASON_request_body_policy_denied, 403, ANSWER_POLICY,
+                                     "more than one Content-Type header");
         if (n == 0 || !is_form(f->value))
                 return STAGE_NEXT;
         if (x->head.framing == HTTP_BODY_NONE || (x->head.framing == HTTP_BODY_LENGTH && x->head.content_length == 0)) {

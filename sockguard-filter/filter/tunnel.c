@@ -2,8 +2,8 @@
 #include "filter/relay.h"
 
 /*
- * Two raw streams: what a hijacked attach or exec is, and a 101 on a path that has one. Each direction ends on its own and
- * its end is passed on, so that the end of stdin reaches the container and its output still drains.
+ * Two raw streams: what a hijacked attach or exec is, and a 101 on a path that has one. Each direction ends on its own
+ * and its end is passed on, so that the end of stdin reaches the container and its output still drains.
  */
 
 void relay_begin_tunnel(struct relay *r) {

@@ -15,27 +15,29 @@ struct upstream {
         struct wire wire;
         struct endpoint_set set; /* where it may go */
         unsigned endpoint;       /* where it went */
-        bool kept;               /* has carried an exchange, or was dialled beforehand: the daemon may have closed it since */
-        bool bound;              /* the daemon at `bound_to` was asked about the request: it goes there or nowhere */
+        bool kept;  /* has carried an exchange, or was dialled beforehand: the daemon may have closed it since */
+        bool bound; /* the daemon at `bound_to` was asked about the request: it goes there or nowhere */
         unsigned bound_to;
-        char *buf;               /* UPSTREAM_BUFFER bytes, the caller's */
+        char *buf; /* UPSTREAM_BUFFER bytes, the caller's */
 };
 
-#define UPSTREAM_INIT(buffer) { .wire = WIRE_INIT, .set = ENDPOINT_SET_INIT, .buf = (buffer) }
+#define UPSTREAM_INIT(buffer) \
+        { .wire = WIRE_INIT, .set = ENDPOINT_SET_INIT, .buf = (buffer) }
 
 /*
  * Makes sure that there is a connection: the kept one if the daemon has neither closed it nor sent anything unasked,
- * otherwise a new one. `fresh`: a new one in any case. 0; negative errno with what failed in *e; -ESTALE: only another daemon
- * than the one that this one is bound to would take it.
+ * otherwise a new one. `fresh`: a new one in any case. 0; negative errno with what failed in *e; -ESTALE: only another
+ * daemon than the one that this one is bound to would take it.
  */
 int upstream_open(struct upstream *u, bool fresh, uint64_t deadline, struct error *e);
 
-/* Dials before anybody asks, and again if the daemon has closed what was dialled. What fails now is told by who needs it. */
+/* Dials before anybody asks, and again if the daemon has closed what was dialled. What fails now is told by who needs
+ * it. */
 void upstream_ready(struct upstream *u);
 
 /*
- * The daemon has answered a question about the request: whose something is, what it may do. On another daemon of the set the same
- * name may be something else. Ends with upstream_release(), before the next request.
+ * The daemon has answered a question about the request: whose something is, what it may do. On another daemon of the
+ * set the same name may be something else. Ends with upstream_release(), before the next request.
  */
 static inline void upstream_bind(struct upstream *u) {
         u->bound = true;

@@ -18,7 +18,8 @@ static void populate(const void *at, size_t n, int advice) {
         (void) madvise((void *) from, to - from, advice);
 }
 
-/* Our own code: shared pages, but each process maps them for itself. What of libc is needed the start-up has touched. */
+/* Our own code: shared pages, but each process maps them for itself. What of libc is needed the start-up has touched.
+ */
 static int populate_code(struct dl_phdr_info *info, size_t size, void *arg) {
         (void) size;
         (void) arg;

@@ -30,7 +30,7 @@ int wire_open(struct wire *w, int in, int out, char *buf, size_t room) {
 
         if (fstat(in, &st) < 0)
                 return -errno;
-        *w = (struct wire) { .in = in, .out = out, .buf = buf, .room = room };
+        *w = (struct wire){ .in = in, .out = out, .buf = buf, .room = room };
         w->is_socket = S_ISSOCK(st.st_mode) && in == out;
         w->can_splice = w->is_socket;
         if (!w->is_socket)
@@ -145,7 +145,8 @@ ssize_t wire_fill(struct wire *w, size_t max) {
 }
 
 int wire_set_patience(struct wire *w, uint64_t ns) {
-        struct timeval tv = { .tv_sec = (time_t) (ns / NSEC_PER_SEC), .tv_usec = (suseconds_t) (ns % NSEC_PER_SEC / 1000) };
+        struct timeval tv = { .tv_sec = (time_t) (ns / NSEC_PER_SEC),
+                              .tv_usec = (suseconds_t) (ns % NSEC_PER_SEC / 1000) };
 
         if (w->patience == ns)
                 return 0;
@@ -205,7 +206,8 @@ static int wait_fd(int fd, short events, uint64_t deadline) {
         struct pollfd p = { .fd = fd, .events = events };
         int left = deadline_poll_ms(deadline), r;
 
-        /* Who has let his time pass is too late even if a byte is there now: bytes that trickle in must not move a deadline. */
+        /* Who has let his time pass is too late even if a byte is there now: bytes that trickle in must not move a
+         * deadline. */
         if (left == 0)
                 return -ETIMEDOUT;
         r = poll(&p, 1, left);
@@ -276,14 +278,15 @@ int wire_poll_fds(const struct wire *w, bool want_in, bool want_out, struct poll
         if (w->in == w->out) {
                 if (w->in < 0)
                         return 0;
-                ret[0] = (struct pollfd) { .fd = w->in, .events = (short) ((want_in ? POLLIN : 0) | (want_out ? POLLOUT : 0)) };
+                ret[0] = (struct pollfd){ .fd = w->in,
+                                          .events = (short) ((want_in ? POLLIN : 0) | (want_out ? POLLOUT : 0)) };
                 return 1;
         }
         /* A pipe whose writer has finished is POLLHUP for ever: it is listed only while its bytes are wanted. */
         if (w->in >= 0 && want_in)
-                ret[n++] = (struct pollfd) { .fd = w->in, .events = POLLIN };
+                ret[n++] = (struct pollfd){ .fd = w->in, .events = POLLIN };
         if (w->out >= 0)
-                ret[n++] = (struct pollfd) { .fd = w->out, .events = want_out ? POLLOUT : 0 };
+                ret[n++] = (struct pollfd){ .fd = w->out, .events = want_out ? POLLOUT : 0 };
         return n;
 }
 

@@ -6,12 +6,12 @@
 enum { CHUNK_SIZE, CHUNK_DATA, CHUNK_DATA_END, CHUNK_TRAILER, CHUNK_DONE, CHUNK_BAD };
 
 void http_chunk_init(struct http_chunk *c) {
-        *c = (struct http_chunk) { .state = CHUNK_SIZE };
+        *c = (struct http_chunk){ .state = CHUNK_SIZE };
 }
 
 /*
- * The line at the front, without its CRLF: 1 with *ret_line and *ret_size (CRLF included), 0 incomplete, -EBADMSG a bare LF,
- * a bare CR, or too long.
+ * The line at the front, without its CRLF: 1 with *ret_line and *ret_size (CRLF included), 0 incomplete, -EBADMSG a
+ * bare LF, a bare CR, or too long.
  */
 static int take_line(struct slice in, struct slice *ret_line, size_t *ret_size) {
         ssize_t lf = slice_find(slice_upto(in, HTTP_CHUNK_LINE_MAX), '\n');
@@ -65,7 +65,8 @@ static int check_trailer(struct slice line) {
         for (ssize_t i = 0; i < colon; i++) {
                 char ch = line.at[i];
 
-                if (!((ch >= '0' && ch <= '9') || ((ch | 0x20) >= 'a' && (ch | 0x20) <= 'z') || memchr("!#$%&'*+-.^_`|~", ch, 15)))
+                if (!((ch >= '0' && ch <= '9') || ((ch | 0x20) >= 'a' && (ch | 0x20) <= 'z') ||
+                      memchr("!#$%&'*+-.^_`|~", ch, 15)))
                         return -EBADMSG;
         }
         return 0;

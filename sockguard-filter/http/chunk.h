@@ -7,16 +7,16 @@
 /*
  * The chunked coding (RFC 9112, 7.1), taken off as bytes arrive. Strict: chapter 02, 3.4 and 20.4-5.
  */
-#define HTTP_CHUNK_LINE_MAX 4096u          /* bytes of a size line, and of a trailer line */
+#define HTTP_CHUNK_LINE_MAX 4096u /* bytes of a size line, and of a trailer line */
 #define HTTP_CHUNK_TRAILERS_MAX (16u * 1024)
 #define HTTP_CHUNK_OVERHEAD_MAX (16u * 1024) /* size-line bytes beyond a sensible share of the data */
 
 struct http_chunk {
         uint8_t state;
-        uint64_t left;     /* data bytes of the current chunk still to come */
-        uint64_t last;     /* size of the chunk before */
+        uint64_t left; /* data bytes of the current chunk still to come */
+        uint64_t last; /* size of the chunk before */
         uint64_t overhead;
-        size_t trailers;   /* bytes of the trailer section so far */
+        size_t trailers;     /* bytes of the trailer section so far */
         struct strbuf *keep; /* where valid trailer lines are copied to, with their line ends; NULL: dropped */
 };
 

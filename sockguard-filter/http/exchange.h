@@ -15,8 +15,8 @@
  *
  *         enum stage_result stage_x(struct exchange *x);
  *
- * It returns STAGE_NEXT, or fills in x->verdict (through exchange_deny() or exchange_answer()) and returns STAGE_ANSWER, after which
- * no further stage runs. The table of stages is filter/pipeline.c.
+ * It returns STAGE_NEXT, or fills in x->verdict (through exchange_deny() or exchange_answer()) and returns
+ * STAGE_ANSWER, after which no further stage runs. The table of stages is filter/pipeline.c.
  */
 
 enum stage_result {
@@ -34,27 +34,27 @@ enum decision {
 
 /* What the refusing answer's body looks like. */
 enum answer_body {
-        ANSWER_POLICY,  /* the fixed text; method, path and reason too when verbose (chapter 02, 7.4) */
-        ANSWER_MESSAGE, /* {"message": reason} whatever the verbosity */
-        ANSWER_THROTTLE,/* {"reason": code[, "retry_after_seconds": n]} */
-        ANSWER_JSON,    /* `body` as it is, application/json */
+        ANSWER_POLICY,   /* the fixed text; method, path and reason too when verbose (chapter 02, 7.4) */
+        ANSWER_MESSAGE,  /* {"message": reason} whatever the verbosity */
+        ANSWER_THROTTLE, /* {"reason": code[, "retry_after_seconds": n]} */
+        ANSWER_JSON,     /* `body` as it is, application/json */
 };
 
 struct verdict {
         enum decision decision;
-        int rule;                /* 0-based; -1 none matched; 0 also when no rule was asked */
+        int rule; /* 0-based; -1 none matched; 0 also when no rule was asked */
         enum reason_code code;
-        struct slice reason;     /* for a person; arena or static */
-        int status;              /* of our own answer, 0 when relayed */
+        struct slice reason; /* for a person; arena or static */
+        int status;          /* of our own answer, 0 when relayed */
         enum answer_body body_kind;
-        struct slice body;       /* ANSWER_JSON */
-        const char *content_type; /* of our own answer; NULL: application/json */
-        uint64_t retry_after;    /* seconds, 0 none */
+        struct slice body;         /* ANSWER_JSON */
+        const char *content_type;  /* of our own answer; NULL: application/json */
+        uint64_t retry_after;      /* seconds, 0 none */
         const char *allow_methods; /* Allow field of a 405 */
         /* For `explain` and --dry-run; empty when it does not apply. */
-        struct slice pointer;    /* JSON pointer of the field, or "?name" for a query parameter, or a header's name */
-        struct slice value;      /* the offending value, shortened; never of a secret */
-        const char *option;      /* the key that would allow it, e.g. "request_body.exec.allow_privileged" */
+        struct slice pointer; /* JSON pointer of the field, or "?name" for a query parameter, or a header's name */
+        struct slice value;   /* the offending value, shortened; never of a secret */
+        const char *option;   /* the key that would allow it, e.g. "request_body.exec.allow_privileged" */
         const char *stage;
 };
 
@@ -73,18 +73,18 @@ struct peer_certificate {
 /* Who is at the other end: captured once a connection, by the kernel's word, never by the client's. */
 struct peer {
         enum peer_kind kind;
-        int cred_error;          /* PEER_UNIX: 0, or the errno of SO_PEERCRED */
+        int cred_error; /* PEER_UNIX: 0, or the errno of SO_PEERCRED */
         uid_t uid;
         gid_t gid;
-        pid_t pid;               /* at connect time; 0 when it is outside our pid namespace */
-        int pidfd;               /* of that process, -1 when the kernel gives none; the connection's */
-        bool pid_gone;           /* that process has ended already: `pid` may be somebody else's by now */
+        pid_t pid;     /* at connect time; 0 when it is outside our pid namespace */
+        int pidfd;     /* of that process, -1 when the kernel gives none; the connection's */
+        bool pid_gone; /* that process has ended already: `pid` may be somebody else's by now */
         bool has_ip;
-        uint8_t ip[16];          /* IPv6, or v4-mapped IPv4 */
-        bool ip_is_v4;           /* after unmapping */
+        uint8_t ip[16]; /* IPv6, or v4-mapped IPv4 */
+        bool ip_is_v4;  /* after unmapping */
         bool ip_has_zone;
         uint16_t port;
-        char text[80];           /* log field `client` */
+        char text[80]; /* log field `client` */
         bool tls;
         const struct peer_certificate *certificate; /* NULL: none */
 };
@@ -118,8 +118,9 @@ struct mutation_record {
 };
 
 struct trace_context {
-        char trace_id[33], span_id[17], parent_id[17], flags[3]; /* NUL-terminated hex; parent_id "" when none was inherited */
-        bool inherited;                                           /* incoming traceparent was valid: tracestate passes */
+        char trace_id[33], span_id[17], parent_id[17],
+                flags[3]; /* NUL-terminated hex; parent_id "" when none was inherited */
+        bool inherited;   /* incoming traceparent was valid: tracestate passes */
         bool sampled;
 };
 
@@ -129,23 +130,23 @@ struct response_filter;
 /* What the filter (or the explain command, or a test) provides to the stages. */
 struct exchange_ops {
         /*
-         * GET `path_and_query` on the active daemon, on our behalf: no client headers, no version prefix added, redirects
-         * not followed, 10 s in all, body at most `limit` bytes.
-         * 0 with *ret filled in whatever the status; -EFBIG body over the limit; -ETIMEDOUT; other negative errno.
+         * GET `path_and_query` on the active daemon, on our behalf: no client headers, no version prefix added,
+         * redirects not followed, 10 s in all, body at most `limit` bytes. 0 with *ret filled in whatever the status;
+         * -EFBIG body over the limit; -ETIMEDOUT; other negative errno.
          */
         int (*lookup)(struct exchange *x, struct slice path_and_query, size_t limit, struct lookup *ret);
 
         /*
-         * Reads the whole request body into memory (x->body), sending 100 Continue if asked for; a second call returns the
-         * same bytes. Deadline 30 s from the start of inspection.
-         * 0; -EFBIG more than `limit` bytes declared or received (what was read stays and can still be relayed);
-         * -EBADMSG broken chunk framing; -EPIPE the client ended early; -ETIMEDOUT.
+         * Reads the whole request body into memory (x->body), sending 100 Continue if asked for; a second call returns
+         * the same bytes. Deadline 30 s from the start of inspection. 0; -EFBIG more than `limit` bytes declared or
+         * received (what was read stays and can still be relayed); -EBADMSG broken chunk framing; -EPIPE the client
+         * ended early; -ETIMEDOUT.
          */
         int (*body_buffer)(struct exchange *x, size_t limit);
 
         /*
-         * `body`, somewhere in the arena, takes the place of what body_buffer() read; x->body is then a copy of it, and the old
-         * bytes are gone. NULL: x->body stays in the arena.
+         * `body`, somewhere in the arena, takes the place of what body_buffer() read; x->body is then a copy of it, and
+         * the old bytes are gone. NULL: x->body stays in the arena.
          */
         void (*body_replace)(struct exchange *x, struct slice body);
 
@@ -155,11 +156,13 @@ struct exchange_ops {
         int (*body_spool)(struct exchange *x, uint64_t limit, int *ret_fd, uint64_t *ret_size);
 
         /*
-         * Writes one record at level ERROR with the fields `error`, `method` and `path`: a check could not do its work. NULL: nowhere.
+         * Writes one record at level ERROR with the fields `error`, `method` and `path`: a check could not do its work.
+         * NULL: nowhere.
          */
         void (*log_error)(struct exchange *x, const char *event, struct slice error);
 
-        /* Writes one record at level WARN with `image_ref`, `error` and `elapsed_ms`: image_trust only warns. NULL: nowhere. */
+        /* Writes one record at level WARN with `image_ref`, `error` and `elapsed_ms`: image_trust only warns. NULL:
+         * nowhere. */
         void (*log_unverified)(struct exchange *x, struct slice image, struct slice error);
 
         /* Runs sockguard-unpack on the spooled body; NULL in tests (inspect/archive.h). */
@@ -168,7 +171,7 @@ struct exchange_ops {
 
 /* Which container the caller was at its last request; kept by the connection, looked at again at every request. */
 struct caller_memo {
-        size_t len;   /* 0: not known */
+        size_t len; /* 0: not known */
         char id[128];
 };
 
@@ -183,29 +186,30 @@ enum body_state {
 struct exchange {
         /* fixed for the connection */
         const struct peer *peer;
-        struct slice listener_name;      /* "default" unless named; empty: unknown */
+        struct slice listener_name; /* "default" unless named; empty: unknown */
         bool listener_is_tcp;
-        struct caller_memo *caller;      /* identity/labels.c; NULL: resolve the caller anew at every request */
-        struct state *state;             /* shared with the companion and the other filters (limits/state.h); NULL: none (tests) */
-        struct telemetry *telemetry;     /* where records of stages go (telemetry/access.h); NULL: nowhere */
+        struct caller_memo *caller; /* identity/labels.c; NULL: resolve the caller anew at every request */
+        struct state *state; /* shared with the companion and the other filters (limits/state.h); NULL: none (tests) */
+        struct telemetry *telemetry; /* where records of stages go (telemetry/access.h); NULL: nowhere */
         const struct exchange_ops *ops;
-        void *ops_arg;                   /* of whoever implements ops */
+        void *ops_arg; /* of whoever implements ops */
 
         /* fixed for the request */
-        const struct policy *policy;     /* judged by this one from beginning to end */
+        const struct policy *policy; /* judged by this one from beginning to end */
         struct arena *arena;
-        uint64_t started_ns;             /* CLOCK_MONOTONIC */
+        uint64_t started_ns; /* CLOCK_MONOTONIC */
         struct http_head head;
         struct http_target target;
-        struct http_query query;         /* parsed view of target.query */
+        struct http_query query; /* parsed view of target.query */
         bool query_parsed;
-        enum reason_code target_refused; /* http_target_parse() said -EACCES: denied by stage_rules, whatever the rules allow */
+        enum reason_code
+                target_refused; /* http_target_parse() said -EACCES: denied by stage_rules, whatever the rules allow */
         char request_id[33];
         struct trace_context trace;
         struct slice client_request_id;
 
         /* chosen by client admission */
-        uint32_t scope;                  /* POLICY_SCOPE_ROOT or a profile's */
+        uint32_t scope; /* POLICY_SCOPE_ROOT or a profile's */
         bool profile_selected;
         bool profile_unresolved;
         struct slice profile;
@@ -213,25 +217,25 @@ struct exchange {
 
         /* written by the stages */
         struct verdict verdict;
-        bool normalized_computed;        /* some stage looked at the normalised path: it is logged */
+        bool normalized_computed; /* some stage looked at the normalised path: it is logged */
         struct resource_record resource;
         struct mutation_record mutation;
         uint32_t kube_documents; /* YAML documents of a Kubernetes body that passed unread; 0: none */
         enum reason_code throttle_would_deny;
         bool holds_global, holds_profile; /* what limits_give_back() has to give back */
-        uint64_t turn;                   /* ... and limits_take_turn(); 0: none */
+        uint64_t turn;                    /* ... and limits_take_turn(); 0: none */
 
         /* the request body */
         enum body_state body_state;
         struct slice body;
-        bool body_changed;               /* rewritten: goes upstream with a new Content-Length */
+        bool body_changed; /* rewritten: goes upstream with a new Content-Length */
         bool body_has_broken_framing;
-        int spool_fd;                    /* -1 none */
+        int spool_fd; /* -1 none */
         uint64_t spool_size;
         const struct slice *used_images; /* that the Dockerfile of a build names, for the ownership stage */
         size_t n_used_images;
-        bool query_changed;              /* x->query was edited: re-encoded on the way to the daemon */
-        bool drop_content_type;          /* chapter 05, 0.2: empty form body */
+        bool query_changed;     /* x->query was edited: re-encoded on the way to the daemon */
+        bool drop_content_type; /* chapter 05, 0.2: empty form body */
 
         struct response_filter *response_filter; /* response/filter.h; NULL: the answer is relayed as it is */
 
@@ -240,7 +244,7 @@ struct exchange {
         uint64_t response_bytes;
         bool aborted;
         bool hijacked;
-        struct slice upstream_error;     /* why the daemon could not be asked; empty when it could */
+        struct slice upstream_error; /* why the daemon could not be asked; empty when it could */
 };
 
 /*
@@ -251,7 +255,8 @@ struct exchange {
 enum stage_result exchange_deny(struct exchange *x, enum reason_code code, int status, enum answer_body kind,
                                 const char *reason_format, ...) __attribute__((format(printf, 5, 6)));
 
-/* The request's body is another one from here on: it goes upstream with a Content-Length of its own. `body` is in the arena. */
+/* The request's body is another one from here on: it goes upstream with a Content-Length of its own. `body` is in the
+ * arena. */
 void exchange_replace_body(struct exchange *x, struct slice body);
 
 /*
@@ -275,38 +280,39 @@ static inline bool exchange_is(const struct exchange *x, enum http_method m) {
 }
 
 /* ---- the stages, in the order of chapter 02, 1.2; each in its room ---- */
-enum stage_result stage_target(struct exchange *x);     /* filter/: normalisation, form bodies, malformed API versions */
-enum stage_result stage_admission(struct exchange *x);  /* identity/admission.c: source addresses (6a) */
-enum stage_result stage_profile(struct exchange *x);    /* identity/profile.c: which policy (6b) */
-enum stage_result stage_labels(struct exchange *x);     /* identity/labels.c: the calling container's labels (6c) */
-enum stage_result stage_listener(struct exchange *x);   /* identity/listener.c: is the profile admitted here (7) */
-enum stage_result stage_local(struct exchange *x);      /* filter/local.c: metrics, readiness, health (8-10) */
-enum stage_result stage_limits(struct exchange *x);     /* limits/stage.c: bucket, priority gate, cap (11) */
-enum stage_result stage_admin(struct exchange *x);      /* filter/local.c: in-band admin (12) */
+enum stage_result stage_target(struct exchange *x);    /* filter/: normalisation, form bodies, malformed API versions */
+enum stage_result stage_admission(struct exchange *x); /* identity/admission.c: source addresses (6a) */
+enum stage_result stage_profile(struct exchange *x);   /* identity/profile.c: which policy (6b) */
+enum stage_result stage_labels(struct exchange *x);    /* identity/labels.c: the calling container's labels (6c) */
+enum stage_result stage_listener(struct exchange *x);  /* identity/listener.c: is the profile admitted here (7) */
+enum stage_result stage_local(struct exchange *x);     /* filter/local.c: metrics, readiness, health (8-10) */
+enum stage_result stage_limits(struct exchange *x);    /* limits/stage.c: bucket, priority gate, cap (11) */
+enum stage_result stage_admin(struct exchange *x);     /* filter/local.c: in-band admin (12) */
 enum stage_result stage_admin_admission(struct exchange *x); /* filter/local.c: addresses, on the dedicated listener */
 enum stage_result stage_admin_listener(struct exchange *x);  /* filter/local.c: all that the dedicated listener has */
-enum stage_result stage_rules(struct exchange *x);      /* filter/rules.c: 13a, 13b */
-enum stage_result stage_inspect(struct exchange *x);    /* inspect/dispatch.c: 13c */
-enum stage_result stage_visibility(struct exchange *x); /* identity/visibility.c: 14 */
-enum stage_result stage_ownership(struct exchange *x);  /* identity/ownership.c: 15 */
-enum stage_result stage_guard(struct exchange *x);      /* inspect/guard.c: 16 */
-enum stage_result stage_response(struct exchange *x);   /* response/filter.c: attestation gate; chooses the response filter */
+enum stage_result stage_rules(struct exchange *x);           /* filter/rules.c: 13a, 13b */
+enum stage_result stage_inspect(struct exchange *x);         /* inspect/dispatch.c: 13c */
+enum stage_result stage_visibility(struct exchange *x);      /* identity/visibility.c: 14 */
+enum stage_result stage_ownership(struct exchange *x);       /* identity/ownership.c: 15 */
+enum stage_result stage_guard(struct exchange *x);           /* inspect/guard.c: 16 */
+enum stage_result stage_response(
+        struct exchange *x); /* response/filter.c: attestation gate; chooses the response filter */
 
 /*
- * Called once the answer is with the client: did an update that stage_guard allowed leave the limits in force that it was judged by?
- * inspect/guard.c.
+ * Called once the answer is with the client: did an update that stage_guard allowed leave the limits in force that it
+ * was judged by? inspect/guard.c.
  */
 void guard_after(struct exchange *x);
 
 /*
- * From here until limits_release() no other filter of the same shared state gets past this call with the same key; one that
- * has is waited for, at most `wait_ns`. False: there is no shared state, or it took too long. limits/stage.c.
+ * From here until limits_release() no other filter of the same shared state gets past this call with the same key; one
+ * that has is waited for, at most `wait_ns`. False: there is no shared state, or it took too long. limits/stage.c.
  */
 bool limits_take_turn(struct exchange *x, struct slice key, uint64_t wait_ns);
 
 /*
- * Gives back the places that stage_limits took. Before the last byte of an answer where that can be told: a client that asks again
- * the moment it has been answered must not find its own former request in the way. May be called again.
+ * Gives back the places that stage_limits took. Before the last byte of an answer where that can be told: a client that
+ * asks again the moment it has been answered must not find its own former request in the way. May be called again.
  */
 void limits_give_back(struct exchange *x);
 

@@ -81,8 +81,8 @@ bool http_is_host(struct slice s) {
 }
 
 static const struct slice method_names[HTTP_METHOD_OTHER] = {
-        [HTTP_GET] = { "GET", 3 },       [HTTP_HEAD] = { "HEAD", 4 },       [HTTP_POST] = { "POST", 4 },
-        [HTTP_PUT] = { "PUT", 3 },       [HTTP_DELETE] = { "DELETE", 6 },   [HTTP_PATCH] = { "PATCH", 5 },
+        [HTTP_GET] = { "GET", 3 },         [HTTP_HEAD] = { "HEAD", 4 },       [HTTP_POST] = { "POST", 4 },
+        [HTTP_PUT] = { "PUT", 3 },         [HTTP_DELETE] = { "DELETE", 6 },   [HTTP_PATCH] = { "PATCH", 5 },
         [HTTP_OPTIONS] = { "OPTIONS", 7 }, [HTTP_CONNECT] = { "CONNECT", 7 }, [HTTP_TRACE] = { "TRACE", 5 },
 };
 
@@ -294,16 +294,16 @@ static void read_upgrade(struct http_head *h, const struct connection *c) {
 }
 
 /*
- * What both kinds of head have in common: the lines, and what Connection says. Everything in *h but the caller's array starts from
- * nothing. > 0 the head's size; 0 incomplete; -EBADMSG refused.
+ * What both kinds of head have in common: the lines, and what Connection says. Everything in *h but the caller's array
+ * starts from nothing. > 0 the head's size; 0 incomplete; -EBADMSG refused.
  */
-static ssize_t parse_head(struct slice in, size_t *scanned, size_t limit, ssize_t (*start_line)(struct slice line, struct http_head *h),
-                          struct http_head *h) {
+static ssize_t parse_head(struct slice in, size_t *scanned, size_t limit,
+                          ssize_t (*start_line)(struct slice line, struct http_head *h), struct http_head *h) {
         struct connection c = { 0 };
         struct slice rest;
         ssize_t size;
 
-        *h = (struct http_head) { .fields = h->fields, .fields_room = h->fields_room };
+        *h = (struct http_head){ .fields = h->fields, .fields_room = h->fields_room };
         size = find_end(in, scanned, limit, h);
         if (size <= 0)
                 return size;
@@ -329,7 +329,7 @@ struct framing {
 };
 
 static void collect_framing(const struct http_head *h, struct framing *ret) {
-        *ret = (struct framing) { .lengths_equal = true };
+        *ret = (struct framing){ .lengths_equal = true };
         for (size_t i = 0; i < h->n_fields; i++) {
                 const struct http_field *f = &h->fields[i];
 
@@ -364,8 +364,8 @@ static ssize_t request_framing(struct http_head *h) {
                 return 0;
         }
         if (f.n_codings > 0)
-                /* HTTP/1.0 has no transfer codings. Whatever the sender meant, nothing after this message can be trusted to
-                 * start where we think (RFC 9112, 6.1). */
+                /* HTTP/1.0 has no transfer codings. Whatever the sender meant, nothing after this message can be
+                 * trusted to start where we think (RFC 9112, 6.1). */
                 h->keep_alive = false;
         if (f.n_lengths > 1)
                 return refuse(h, 400, "more than one Content-Length");
@@ -454,8 +454,8 @@ static ssize_t parse_request_line(struct slice line, struct http_head *h) {
                 return refuse(h, 400, "malformed protocol version");
         if (major != 1)
                 return refuse(h, 505, "protocol version not supported");
-        /* Methods are case-sensitive tokens. One with a lower-case letter is no method of any engine, but a check that folds
-         * case and a relay that does not would disagree about it. */
+        /* Methods are case-sensitive tokens. One with a lower-case letter is no method of any engine, but a check that
+         * folds case and a relay that does not would disagree about it. */
         for (size_t i = 0; i < h->method_text.len; i++)
                 if (h->method_text.at[i] >= 'a' && h->method_text.at[i] <= 'z')
                         return refuse(h, 400, "lower-case letter in the method");

@@ -10,7 +10,15 @@
 
 /* Methods that have a number; the bit set of a rule is 1 << number. Others are HTTP_METHOD_OTHER, compared as text. */
 enum http_method {
-        HTTP_GET, HTTP_HEAD, HTTP_POST, HTTP_PUT, HTTP_DELETE, HTTP_PATCH, HTTP_OPTIONS, HTTP_CONNECT, HTTP_TRACE,
+        HTTP_GET,
+        HTTP_HEAD,
+        HTTP_POST,
+        HTTP_PUT,
+        HTTP_DELETE,
+        HTTP_PATCH,
+        HTTP_OPTIONS,
+        HTTP_CONNECT,
+        HTTP_TRACE,
         HTTP_METHOD_OTHER,
         HTTP_METHOD_MAX_
 };
@@ -29,38 +37,38 @@ enum http_field_id {
 struct http_field {
         struct slice name, value; /* value without outer blanks; both views of the receive buffer */
         enum http_field_id id;
-        bool hop;                 /* hop-by-hop: by RFC 9110 7.6.1, or named by Connection */
+        bool hop; /* hop-by-hop: by RFC 9110 7.6.1, or named by Connection */
 };
 
 /* How the message's body ends (RFC 9112, 6). */
 enum http_framing {
-        HTTP_BODY_NONE,    /* no body follows */
-        HTTP_BODY_LENGTH,  /* content_length bytes */
+        HTTP_BODY_NONE,   /* no body follows */
+        HTTP_BODY_LENGTH, /* content_length bytes */
         HTTP_BODY_CHUNKED,
-        HTTP_BODY_CLOSE,   /* responses only: until the connection ends */
+        HTTP_BODY_CLOSE, /* responses only: until the connection ends */
 };
 
 struct http_head {
-        struct slice method_text;     /* requests */
+        struct slice method_text; /* requests */
         enum http_method method;
-        struct slice target;          /* requests: as received */
-        int status;                   /* responses */
+        struct slice target; /* requests: as received */
+        int status;          /* responses */
         struct slice status_text;
-        int minor;                    /* HTTP/1.<minor> */
+        int minor; /* HTTP/1.<minor> */
 
-        struct http_field *fields;    /* owned by the caller: a fixed array of HTTP_FIELDS_MAX or fewer */
+        struct http_field *fields; /* owned by the caller: a fixed array of HTTP_FIELDS_MAX or fewer */
         size_t n_fields, fields_room;
 
         enum http_framing framing;
-        uint64_t content_length;      /* with HTTP_BODY_LENGTH; also of a HEAD answer */
+        uint64_t content_length; /* with HTTP_BODY_LENGTH; also of a HEAD answer */
         bool has_content_length;
-        bool keep_alive;              /* may the connection carry another message, by version and Connection field? */
+        bool keep_alive; /* may the connection carry another message, by version and Connection field? */
         bool expect_continue;
-        bool expect_other;            /* Expect present and not 100-continue: 417 */
-        bool upgrade;                 /* Connection names "upgrade" and Upgrade is present and printable */
-        struct slice upgrade_to;      /* the Upgrade value */
+        bool expect_other;       /* Expect present and not 100-continue: 417 */
+        bool upgrade;            /* Connection names "upgrade" and Upgrade is present and printable */
+        struct slice upgrade_to; /* the Upgrade value */
         struct slice host;
-        size_t size;                  /* bytes of the head in the buffer */
+        size_t size; /* bytes of the head in the buffer */
 };
 
 /*
@@ -74,7 +82,8 @@ struct http_head {
 ssize_t http_request_parse(struct slice in, size_t *scanned, struct http_head *ret);
 
 /*
- * The same for a response of the daemon to a request with method `request_method`. -EBADMSG: not HTTP (502 for the client).
+ * The same for a response of the daemon to a request with method `request_method`. -EBADMSG: not HTTP (502 for the
+ * client).
  */
 ssize_t http_response_parse(struct slice in, size_t *scanned, enum http_method request_method, struct http_head *ret);
 
@@ -93,7 +102,8 @@ bool http_list_next(struct slice *rest, struct slice *ret);
 /* Does the comma list in the field's value contain the token (ASCII case-insensitively)? */
 bool http_list_has(struct slice value, struct slice token);
 
-/* Syntax: a token (RFC 9110, 5.6.2; not empty); a field value; the text of a Host field (chapter 02, 20.6; may be empty). */
+/* Syntax: a token (RFC 9110, 5.6.2; not empty); a field value; the text of a Host field (chapter 02, 20.6; may be
+ * empty). */
 bool http_is_token(struct slice s);
 bool http_is_field_value(struct slice s);
 bool http_is_host(struct slice s);

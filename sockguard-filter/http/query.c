@@ -31,7 +31,7 @@ void http_query_parse(struct slice raw, struct arena *a, struct http_query *ret)
         size_t parts = 1;
         struct slice rest = raw, part;
 
-        *ret = (struct http_query) { 0 };
+        *ret = (struct http_query){ 0 };
         if (raw.len == 0)
                 return;
         for (size_t i = 0; i < raw.len; i++)
@@ -49,7 +49,8 @@ void http_query_parse(struct slice raw, struct arena *a, struct http_query *ret)
                 if (part.len == 0)
                         continue;
                 slice_cut(part, '=', &name, &value);
-                if (slice_find(part, ';') >= 0 || form_decode(name, a, &p->name) < 0 || form_decode(value, a, &p->value) < 0) {
+                if (slice_find(part, ';') >= 0 || form_decode(name, a, &p->name) < 0 ||
+                    form_decode(value, a, &p->value) < 0) {
                         ret->dropped = true;
                         continue;
                 }
@@ -84,12 +85,12 @@ void http_query_set(struct http_query *q, struct slice name, struct slice value,
                 if (!slice_eq(q->at[i].name, name)) {
                         at[n++] = q->at[i];
                 } else if (!put) {
-                        at[n++] = (struct http_param) { name, value };
+                        at[n++] = (struct http_param){ name, value };
                         put = true;
                 }
         }
         if (!put)
-                at[n++] = (struct http_param) { name, value };
+                at[n++] = (struct http_param){ name, value };
         q->at = at;
         q->n = n;
 }
@@ -116,7 +117,8 @@ bool http_query_unify(struct http_query *q, struct slice name, struct arena *a) 
 
 /* By name, then by position: the order of the elements is the order of their addresses. */
 static int compare_params(const void *left, const void *right) {
-        const struct http_param *l = *(const struct http_param *const *) left, *r = *(const struct http_param *const *) right;
+        const struct http_param *l = *(const struct http_param *const *) left,
+                                *r = *(const struct http_param *const *) right;
         int c = slice_cmp(l->name, r->name);
 
         return c != 0 ? c : (l > r) - (l < r);
@@ -129,8 +131,8 @@ static size_t put_form(char *out, struct slice s) {
         for (size_t i = 0; i < s.len; i++) {
                 unsigned char c = (unsigned char) s.at[i];
 
-                if ((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
-                    c == '.' || c == '~') {
+                if ((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
+                    c == '_' || c == '.' || c == '~') {
                         out[n++] = (char) c;
                 } else if (c == ' ') {
                         out[n++] = '+';

@@ -133,8 +133,9 @@ enum version_prefix {
 };
 
 /*
- * Judges the first segment of a clean path. Docker routes "v" + any run of digits and dots; Podman "v" + a digit + any run
- * of letters, digits, dots and dashes. What either would strip, and we would not, must not be judged with the prefix on.
+ * Judges the first segment of a clean path. Docker routes "v" + any run of digits and dots; Podman "v" + a digit + any
+ * run of letters, digits, dots and dashes. What either would strip, and we would not, must not be judged with the
+ * prefix on.
  */
 static enum version_prefix version_prefix(struct slice path, size_t *ret_len) {
         struct slice segment;
@@ -236,9 +237,9 @@ static struct slice forwardable(struct slice raw, struct arena *a) {
 }
 
 /*
- * Do engines disagree about this path? Docker decodes and then routes, Podman routes and then decodes. A dot segment that
- * only exists after decoding, or one that would take back a segment with an encoded slash in it, leads them to different
- * places. NUL, CR and LF are in no name that an engine knows, and every text tool behind us trips over them.
+ * Do engines disagree about this path? Docker decodes and then routes, Podman routes and then decodes. A dot segment
+ * that only exists after decoding, or one that would take back a segment with an encoded slash in it, leads them to
+ * different places. NUL, CR and LF are in no name that an engine knows, and every text tool behind us trips over them.
  */
 static int ambiguous(struct slice raw, struct slice decoded, struct arena *a) {
         bool literal_dots = false, encoded_slash = false;
@@ -301,7 +302,8 @@ static bool authority_ok(struct slice s) {
 }
 
 /* Cuts "http://authority" off; *rest is then "/path?query" or empty or "?query". */
-static int absolute_form(struct slice target, struct slice *ret_rest, struct slice *ret_authority, const char **ret_why) {
+static int absolute_form(struct slice target, struct slice *ret_rest, struct slice *ret_authority,
+                         const char **ret_why) {
         struct slice scheme, rest;
         size_t n = 0;
 
@@ -333,7 +335,7 @@ int http_target_parse(struct slice target, bool options_asterisk_ok, struct aren
         struct slice path, rest = target;
         size_t n = 0;
 
-        *ret = (struct http_target) { 0 };
+        *ret = (struct http_target){ 0 };
         if (options_asterisk_ok && slice_eq(target, SLICE("*"))) {
                 ret->raw_path = ret->decoded = ret->cleaned = ret->normalized = target;
                 return 0;

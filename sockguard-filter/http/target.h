@@ -27,8 +27,8 @@ int http_target_parse(struct slice target, bool options_asterisk_ok, struct aren
 /* Percent-decodes once. 0 or -EBADMSG (malformed escape). Plus stays plus. */
 int http_percent_decode(struct slice s, struct arena *a, struct slice *ret);
 
-/* Lexical cleaning of a '/'-separated path: the result of chapter 02, section 5, step 2. Also chapter 03, 1.7 with relative = true
- * (keeps leading "..", empty result "."). */
+/* Lexical cleaning of a '/'-separated path: the result of chapter 02, section 5, step 2. Also chapter 03, 1.7 with
+ * relative = true (keeps leading "..", empty result "."). */
 struct slice path_clean(struct slice path, bool relative, struct arena *a);
 
 /* Cleans, then removes one version prefix: what `sockguard-ctl match` does with a literal path. */
@@ -59,8 +59,8 @@ size_t http_query_count(const struct http_query *q, struct slice name);
 void http_query_set(struct http_query *q, struct slice name, struct slice value, struct arena *a);
 
 /*
- * Drops what only some engines read as this parameter: its name in another case, which Podman's decoder folds, and all values
- * but the first, where Podman takes the last. True when there was any.
+ * Drops what only some engines read as this parameter: its name in another case, which Podman's decoder folds, and all
+ * values but the first, where Podman takes the last. True when there was any.
  */
 bool http_query_unify(struct http_query *q, struct slice name, struct arena *a);
 

@@ -8,7 +8,8 @@
  *   relay down SOCKET BYTES MODE    a response of BYTES; MODE is length or chunked; prints MB/s
  *   relay up SOCKET BYTES           a request body of BYTES; prints MB/s
  *   relay hijack SOCKET BYTES       BYTES each way after a 101, at once; prints MB/s of one way
- *   relay spawn N PROGRAM ARG...    runs the program N times with a request on stdin; prints the median of its time in us
+ *   relay spawn N PROGRAM ARG...    runs the program N times with a request on stdin; prints the median of its time in
+ * us
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -145,7 +146,8 @@ static void *serve_connection(void *arg) {
                         break;
                 }
                 if (strstr(head, "/containers/x/export")) {
-                        snprintf(line, sizeof(line), "HTTP/1.1 200 OK\r\nContent-Length: %llu\r\n\r\n", (unsigned long long) n);
+                        snprintf(line, sizeof(line), "HTTP/1.1 200 OK\r\nContent-Length: %llu\r\n\r\n",
+                                 (unsigned long long) n);
                         send_text(fd, line);
                         send_zeros(fd, n);
                 } else if (strstr(head, "/images/get")) {
@@ -157,8 +159,9 @@ static void *serve_connection(void *arg) {
                         receive(fd, number_after(head, "Content-Length: ") - body);
                         send_text(fd, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
                 } else
-                        send_text(fd, "HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nContent-Type: text/plain; charset=utf-8\r\n"
-                                      "Date: Wed, 25 Nov 2026 10:00:00 GMT\r\nContent-Length: 2\r\n\r\nOK");
+                        send_text(fd,
+                                  "HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nContent-Type: text/plain; charset=utf-8\r\n"
+                                  "Date: Wed, 25 Nov 2026 10:00:00 GMT\r\nContent-Length: 2\r\n\r\nOK");
         }
         close(fd);
         return NULL;
@@ -167,7 +170,7 @@ static void *serve_connection(void *arg) {
 static int unix_socket(const char *path, struct sockaddr_un *ret) {
         int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-        *ret = (struct sockaddr_un) { .sun_family = AF_UNIX };
+        *ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
         strncpy(ret->sun_path, path, sizeof(ret->sun_path) - 1);
         if (fd < 0)
                 fail("socket");
@@ -227,7 +230,8 @@ static void ask(int fd) {
 
         send_text(fd, ping);
         /* The two bytes of the body come in the same write, or right behind. */
-        for (size_t n = read_head(fd, buf, sizeof(buf)), end; n > 0; n += (size_t) read(fd, buf + n, sizeof(buf) - 1 - n)) {
+        for (size_t n = read_head(fd, buf, sizeof(buf)), end; n > 0;
+             n += (size_t) read(fd, buf + n, sizeof(buf) - 1 - n)) {
                 buf[n] = '\0';
                 end = (size_t) (strstr(buf, "\r\n\r\n") - buf) + 4;
                 if (memcmp(buf, "HTTP/1.1 200", 12) != 0)
@@ -280,8 +284,8 @@ static void down(const char *path, uint64_t bytes, bool chunked) {
         uint64_t from = now_ns(), got = 0, want = bytes;
         size_t n;
 
-        snprintf(head, sizeof(head), "GET %s?n=%llu HTTP/1.1\r\nHost: docker\r\n\r\n", chunked ? "/images/get" : "/containers/x/export",
-                 (unsigned long long) bytes);
+        snprintf(head, sizeof(head), "GET %s?n=%llu HTTP/1.1\r\nHost: docker\r\n\r\n",
+                 chunked ? "/images/get" : "/containers/x/export", (unsigned long long) bytes);
         send_text(fd, head);
         n = read_head(fd, buf, sizeof(buf));
         if (n == 0 || memcmp(buf, "HTTP/1.1 200", 12) != 0)
@@ -311,7 +315,8 @@ static void up(const char *path, uint64_t bytes) {
         int fd = dial(path);
         uint64_t from = now_ns();
 
-        snprintf(head, sizeof(head), "POST /upload HTTP/1.1\r\nHost: docker\r\nContent-Length: %llu\r\n\r\n", (unsigned long long) bytes);
+        snprintf(head, sizeof(head), "POST /upload HTTP/1.1\r\nHost: docker\r\nContent-Length: %llu\r\n\r\n",
+                 (unsigned long long) bytes);
         send_text(fd, head);
         send_zeros(fd, bytes);
         if (read_head(fd, buf, sizeof(buf)) == 0 || memcmp(buf, "HTTP/1.1 200", 12) != 0)
@@ -327,8 +332,10 @@ static void hijack(const char *path, uint64_t bytes) {
         pthread_t t;
         size_t n;
 
-        snprintf(head, sizeof(head), "POST /containers/x/attach?n=%llu HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n"
-                                     "Content-Length: 0\r\n\r\n", (unsigned long long) bytes);
+        snprintf(head, sizeof(head),
+                 "POST /containers/x/attach?n=%llu HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n"
+                 "Content-Length: 0\r\n\r\n",
+                 (unsigned long long) bytes);
         send_text(fd, head);
         n = read_head(fd, buf, sizeof(buf));
         if (n == 0 || memcmp(buf, "HTTP/1.1 101", 12) != 0)

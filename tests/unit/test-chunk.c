@@ -128,5 +128,6 @@ static void endless_framing_without_data_is_refused(void) {
         CHECK_INT(decode(slice_make(in, n), 65536, data, NULL, NULL), 100000);
 }
 
-CHECK_MAIN(CHECK_TEST(chunked_bodies_are_read_strictly_however_they_are_cut), CHECK_TEST(bytes_behind_the_last_chunk_are_not_touched),
+CHECK_MAIN(CHECK_TEST(chunked_bodies_are_read_strictly_however_they_are_cut),
+           CHECK_TEST(bytes_behind_the_last_chunk_are_not_touched),
            CHECK_TEST(trailers_are_kept_when_somebody_wants_them), CHECK_TEST(endless_framing_without_data_is_refused))

@@ -18,7 +18,9 @@ static bool in_confinement(bool (*f)(void)) {
         int status = 1;
 
         if (pid == 0) {
-                const struct landlock_row rows[] = { { "in", LANDLOCK_READ }, { "spool", LANDLOCK_READ | LANDLOCK_WRITE }, { "not-there", LANDLOCK_READ } };
+                const struct landlock_row rows[] = { { "in", LANDLOCK_READ },
+                                                     { "spool", LANDLOCK_READ | LANDLOCK_WRITE },
+                                                     { "not-there", LANDLOCK_READ } };
 
                 if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || landlock_confine(rows, 3) < 0)
                         _exit(2);
@@ -44,7 +46,8 @@ static bool reads_what_takes_its_place(void) {
 }
 
 static bool reads_nothing_else(void) {
-        return !opens("other", O_RDONLY) && !opens("/etc/passwd", O_RDONLY) && !opens(".", O_RDONLY | O_DIRECTORY) && !opens("/proc/self/mem", O_RDWR);
+        return !opens("other", O_RDONLY) && !opens("/etc/passwd", O_RDONLY) && !opens(".", O_RDONLY | O_DIRECTORY) &&
+               !opens("/proc/self/mem", O_RDWR);
 }
 
 static bool spools_without_a_name(void) {
@@ -52,7 +55,8 @@ static bool spools_without_a_name(void) {
 }
 
 static bool makes_no_file(void) {
-        return !opens("spool/new", O_WRONLY | O_CREAT) && unlink("other") < 0 && mkdir("spool/d", 0700) < 0 && rename("in/policy", "in/p") < 0;
+        return !opens("spool/new", O_WRONLY | O_CREAT) && unlink("other") < 0 && mkdir("spool/d", 0700) < 0 &&
+               rename("in/policy", "in/p") < 0;
 }
 
 static bool sees_where_a_path_leads(void) {
@@ -83,7 +87,8 @@ static void set_up(void) {
         CHECK_INT(chdir(dir), 0);
         CHECK_INT(mkdir("in", 0700), 0);
         CHECK_INT(mkdir("spool", 0700), 0);
-        CHECK(opens("in/policy", O_WRONLY | O_CREAT) && opens("in/newer", O_WRONLY | O_CREAT) && opens("other", O_WRONLY | O_CREAT));
+        CHECK(opens("in/policy", O_WRONLY | O_CREAT) && opens("in/newer", O_WRONLY | O_CREAT) &&
+              opens("other", O_WRONLY | O_CREAT));
         CHECK_INT(symlink("other", "link"), 0);
         supported = in_confinement(nothing);
         if (!supported)
@@ -95,6 +100,7 @@ static void clean_up(void) {
         CHECK_INT(rmdir("in") | rmdir("spool") | chdir("/") | rmdir(dir), 0);
 }
 
-CHECK_MAIN(CHECK_TEST(set_up), CHECK_TEST(reads_what_is_listed_when_confined), CHECK_TEST(reads_what_takes_its_place_when_confined),
-           CHECK_TEST(reads_nothing_else_when_confined), CHECK_TEST(spools_without_a_name_when_confined), CHECK_TEST(makes_no_file_when_confined),
+CHECK_MAIN(CHECK_TEST(set_up), CHECK_TEST(reads_what_is_listed_when_confined),
+           CHECK_TEST(reads_what_takes_its_place_when_confined), CHECK_TEST(reads_nothing_else_when_confined),
+           CHECK_TEST(spools_without_a_name_when_confined), CHECK_TEST(makes_no_file_when_confined),
            CHECK_TEST(sees_where_a_path_leads_when_confined), CHECK_TEST(clean_up))

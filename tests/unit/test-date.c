@@ -11,8 +11,10 @@ static void every_day_of_four_centuries_is_the_one_that_libc_says(void) {
                 struct tm tm;
 
                 gmtime_r(&at, &tm);
-                if (d.year != tm.tm_year + 1900 || d.month != (unsigned) tm.tm_mon + 1 || d.day != (unsigned) tm.tm_mday || d.hour != (unsigned) tm.tm_hour ||
-                    d.minute != (unsigned) tm.tm_min || d.second != (unsigned) tm.tm_sec || d.weekday != (unsigned) tm.tm_wday) {
+                if (d.year != tm.tm_year + 1900 || d.month != (unsigned) tm.tm_mon + 1 ||
+                    d.day != (unsigned) tm.tm_mday || d.hour != (unsigned) tm.tm_hour ||
+                    d.minute != (unsigned) tm.tm_min || d.second != (unsigned) tm.tm_sec ||
+                    d.weekday != (unsigned) tm.tm_wday) {
                         fprintf(stderr, "%lld\n", (long long) t);
                         CHECK(false);
                         return;
@@ -25,4 +27,5 @@ static void a_clock_before_1970_is_at_1970(void) {
         CHECK_INT(date_of(INT64_MIN).second, 0);
 }
 
-CHECK_MAIN(CHECK_TEST(every_day_of_four_centuries_is_the_one_that_libc_says), CHECK_TEST(a_clock_before_1970_is_at_1970))
+CHECK_MAIN(CHECK_TEST(every_day_of_four_centuries_is_the_one_that_libc_says),
+           CHECK_TEST(a_clock_before_1970_is_at_1970))

@@ -93,4 +93,5 @@ static void what_a_client_asks_a_stop_to_take_is_added(void) {
         arena_free(&a);
 }
 
-CHECK_MAIN(CHECK_TEST(only_requests_with_an_end_have_a_deadline), CHECK_TEST(what_a_client_asks_a_stop_to_take_is_added))
+CHECK_MAIN(CHECK_TEST(only_requests_with_an_end_have_a_deadline),
+           CHECK_TEST(what_a_client_asks_a_stop_to_take_is_added))

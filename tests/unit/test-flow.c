@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One direction of a relay between two socket pairs: whatever the framing, the sizes and the moments at which bytes come, what
- * arrives is the body.
+ * One direction of a relay between two socket pairs: whatever the framing, the sizes and the moments at which bytes
+ * come, what arrives is the body.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -66,7 +66,8 @@ static enum flow_result run(struct slice in, size_t piece) {
 
         while (r == FLOW_WAIT || r == FLOW_BUSY) {
                 if (in.len > 0) {
-                        ssize_t n = send(rig.source, in.at, in.len < piece ? in.len : piece, MSG_DONTWAIT | MSG_NOSIGNAL);
+                        ssize_t n =
+                                send(rig.source, in.at, in.len < piece ? in.len : piece, MSG_DONTWAIT | MSG_NOSIGNAL);
 
                         if (n > 0)
                                 in = slice_from(in, (size_t) n);
@@ -129,19 +130,19 @@ static const size_t pieces[] = { 1, 7, 1500, 65536, 1000000 };
 
 static void a_body_with_a_length_arrives_as_it_is(void) {
         EACH(i, sizes)
-                EACH(k, pieces)
-                        for (int splice = 0; splice < 2; splice++) {
-                                if (pieces[k] < 100 && sizes[i] > 5000)
-                                        continue;
-                                build(HTTP_BODY_LENGTH, sizes[i], FLOW_PLAIN);
-                                rig.flow.never_splice = !splice;
-                                strbuf_adds(&rig.flow.front, "HEAD\r\n\r\n");
-                                CHECK_INT(run(slice_make(body, sizes[i]), pieces[k]), FLOW_DONE);
-                                CHECK_INT(rig.n_out, sizes[i] + 8);
-                                CHECK(memcmp(rig.out, "HEAD\r\n\r\n", 8) == 0 && memcmp(rig.out + 8, body, sizes[i]) == 0);
-                                CHECK_INT(rig.flow.delivered, sizes[i]);
-                                tear_down();
-                        }
+        EACH(k, pieces)
+        for (int splice = 0; splice < 2; splice++) {
+                if (pieces[k] < 100 && sizes[i] > 5000)
+                        continue;
+                build(HTTP_BODY_LENGTH, sizes[i], FLOW_PLAIN);
+                rig.flow.never_splice = !splice;
+                strbuf_adds(&rig.flow.front, "HEAD\r\n\r\n");
+                CHECK_INT(run(slice_make(body, sizes[i]), pieces[k]), FLOW_DONE);
+                CHECK_INT(rig.n_out, sizes[i] + 8);
+                CHECK(memcmp(rig.out, "HEAD\r\n\r\n", 8) == 0 && memcmp(rig.out + 8, body, sizes[i]) == 0);
+                CHECK_INT(rig.flow.delivered, sizes[i]);
+                tear_down();
+        }
 }
 
 static void a_chunked_body_arrives_whatever_its_chunks(void) {
@@ -149,21 +150,21 @@ static void a_chunked_body_arrives_whatever_its_chunks(void) {
         static char in[sizeof(body) * 8], back[sizeof(body)];
 
         EACH(i, sizes)
-                EACH(k, pieces)
-                        EACH(m, chunks)
-                                for (int splice = 0; splice < 2; splice++) {
-                                        size_t n;
+        EACH(k, pieces)
+        EACH(m, chunks)
+        for (int splice = 0; splice < 2; splice++) {
+                size_t n;
 
-                                        if (sizes[i] > 5000 && (pieces[k] < 100 || chunks[m] < 100))
-                                                continue;
-                                        n = chunked(in, sizes[i], chunks[m], "0\r\n\r\n");
-                                        build(HTTP_BODY_CHUNKED, 0, FLOW_CHUNKED);
-                                        rig.flow.never_splice = !splice;
-                                        CHECK_INT(run(slice_make(in, n), pieces[k]), FLOW_DONE);
-                                        CHECK_INT(dechunk(back), sizes[i]);
-                                        CHECK(memcmp(back, body, sizes[i]) == 0);
-                                        tear_down();
-                                }
+                if (sizes[i] > 5000 && (pieces[k] < 100 || chunks[m] < 100))
+                        continue;
+                n = chunked(in, sizes[i], chunks[m], "0\r\n\r\n");
+                build(HTTP_BODY_CHUNKED, 0, FLOW_CHUNKED);
+                rig.flow.never_splice = !splice;
+                CHECK_INT(run(slice_make(in, n), pieces[k]), FLOW_DONE);
+                CHECK_INT(dechunk(back), sizes[i]);
+                CHECK(memcmp(back, body, sizes[i]) == 0);
+                tear_down();
+        }
 }
 
 static void a_body_until_the_end_of_the_stream_becomes_chunks(void) {
@@ -203,12 +204,12 @@ static void a_broken_body_never_gets_an_end(void) {
         };
 
         EACH(i, rows)
-                EACH(k, pieces) {
-                        build(rows[i].framing, 100, rows[i].framing == HTTP_BODY_CHUNKED ? FLOW_CHUNKED : FLOW_PLAIN);
-                        CHECK_INT(run(slice_of(rows[i].in), pieces[k]), rows[i].want);
-                        CHECK(rig.n_out < 5 || memcmp(rig.out + rig.n_out - 5, "0\r\n\r\n", 5) != 0);
-                        tear_down();
-                }
+        EACH(k, pieces) {
+                build(rows[i].framing, 100, rows[i].framing == HTTP_BODY_CHUNKED ? FLOW_CHUNKED : FLOW_PLAIN);
+                CHECK_INT(run(slice_of(rows[i].in), pieces[k]), rows[i].want);
+                CHECK(rig.n_out < 5 || memcmp(rig.out + rig.n_out - 5, "0\r\n\r\n", 5) != 0);
+                tear_down();
+        }
 }
 
 static void what_came_before_a_break_is_delivered(void) {
@@ -271,7 +272,9 @@ static void set_up(void) {
         CHECK(signal(SIGPIPE, SIG_IGN) != SIG_ERR); /* as in a filter: splice(2) has no MSG_NOSIGNAL */
 }
 
-CHECK_MAIN(CHECK_TEST(set_up), CHECK_TEST(a_body_with_a_length_arrives_as_it_is), CHECK_TEST(a_chunked_body_arrives_whatever_its_chunks),
+CHECK_MAIN(CHECK_TEST(set_up), CHECK_TEST(a_body_with_a_length_arrives_as_it_is),
+           CHECK_TEST(a_chunked_body_arrives_whatever_its_chunks),
            CHECK_TEST(a_body_until_the_end_of_the_stream_becomes_chunks), CHECK_TEST(trailers_are_handed_on),
            CHECK_TEST(a_broken_body_never_gets_an_end), CHECK_TEST(what_came_before_a_break_is_delivered),
-           CHECK_TEST(a_small_answer_leaves_in_one_message), CHECK_TEST(a_sink_that_is_gone_ends_the_flow), CHECK_TEST(a_wait_has_an_end))
+           CHECK_TEST(a_small_answer_leaves_in_one_message), CHECK_TEST(a_sink_that_is_gone_ends_the_flow),
+           CHECK_TEST(a_wait_has_an_end))

@@ -10,13 +10,13 @@ static struct http_head head;
 static ssize_t parse(struct slice in) {
         size_t scanned = 0;
 
-        head = (struct http_head) { .fields = fields, .fields_room = HTTP_FIELDS_MAX };
+        head = (struct http_head){ .fields = fields, .fields_room = HTTP_FIELDS_MAX };
         return http_request_parse(in, &scanned, &head);
 }
 
 /*
- * The same bytes cut at every place must give the same result: incomplete up to where the whole decides, then as the whole.
- * Returns what the whole gives.
+ * The same bytes cut at every place must give the same result: incomplete up to where the whole decides, then as the
+ * whole. Returns what the whole gives.
  */
 static ssize_t parse_at_every_cut(struct slice in) {
         ssize_t whole = parse(in);
@@ -26,7 +26,7 @@ static ssize_t parse_at_every_cut(struct slice in) {
                 size_t scanned = 0;
                 ssize_t r;
 
-                head = (struct http_head) { .fields = fields, .fields_room = HTTP_FIELDS_MAX };
+                head = (struct http_head){ .fields = fields, .fields_room = HTTP_FIELDS_MAX };
                 r = http_request_parse(slice_upto(in, cut), &scanned, &head);
                 if (whole > 0)
                         CHECK_INT(r, cut < (size_t) whole ? 0 : whole);
@@ -81,10 +81,14 @@ static const struct {
         { 400, SLICE("GET / HTTP/1.1\r\nHost: a\r\nX: a\r\n\tb\r\n\r\n") },
         { 400, SLICE("GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:\r\n chunked\r\n\r\n") },
         { 400, SLICE("GET / HTTP/1.1\r\nHost: a\r\nX: a\0b\r\n\r\n") },
-        { 400, SLICE("GET / HTTP/1.1\r\nHost: a\r\nX: a\x01" "b\r\n\r\n") },
-        { 400, SLICE("GET / HTTP/1.1\r\nHost: a\r\nX: a\x0b" "b\r\n\r\n") },
-        { 400, SLICE("GET / HTTP/1.1\r\nHost: a\r\nX: a\x1f" "b\r\n\r\n") },
-        { 400, SLICE("GET / HTTP/1.1\r\nHost: a\r\nX: a\x7f" "b\r\n\r\n") },
+        { 400, SLICE("GET / HTTP/1.1\r\nHost: a\r\nX: a\x01"
+                     "b\r\n\r\n") },
+        { 400, SLICE("GET / HTTP/1.1\r\nHost: a\r\nX: a\x0b"
+                     "b\r\n\r\n") },
+        { 400, SLICE("GET / HTTP/1.1\r\nHost: a\r\nX: a\x1f"
+                     "b\r\n\r\n") },
+        { 400, SLICE("GET / HTTP/1.1\r\nHost: a\r\nX: a\x7f"
+                     "b\r\n\r\n") },
         { 400, SLICE("GET / HTTP/1.1\r\nHost: a\r\nX: a\rb\r\n\r\n") },
         { 400, SLICE("GET / HTTP/1.1\r\nHost: a\r\nX: a\r\r\n\r\n") },
         { 400, SLICE("GET / HTTP/1.1\r\nHost: a\nX: b\r\n\r\n") },
@@ -140,7 +144,8 @@ static const struct {
         { 400, SLICE("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 17\r\nContent-Length: 017\r\n\r\n") },
         { 400, SLICE("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n") },
         { 400, SLICE("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n") },
-        { 400, SLICE("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \x0b" "chunked\r\n\r\n") },
+        { 400, SLICE("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \x0b"
+                     "chunked\r\n\r\n") },
         { 400, SLICE("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding : chunked\r\n\r\n") },
         { 501, SLICE("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n") },
         { 501, SLICE("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, identity\r\n\r\n") },
@@ -149,11 +154,15 @@ static const struct {
         { 501, SLICE("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \"chunked\"\r\n\r\n") },
         { 501, SLICE("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked;q=1\r\n\r\n") },
         { 501, SLICE("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:\r\n\r\n") },
-        { 501, SLICE("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n") },
-        { 501, SLICE("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n") },
+        { 501,
+          SLICE("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n") },
+        { 501,
+          SLICE("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n") },
         { 501, SLICE("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: identity\r\nContent-Length: 5\r\n\r\n") },
-        { 400, SLICE("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTrailer: X, Content-Length\r\n\r\n") },
-        { 400, SLICE("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTrailer: transfer-encoding\r\n\r\n") },
+        { 400,
+          SLICE("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTrailer: X, Content-Length\r\n\r\n") },
+        { 400,
+          SLICE("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTrailer: transfer-encoding\r\n\r\n") },
         { 400, SLICE("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTrailer: TRAILER\r\n\r\n") },
 };
 
@@ -185,19 +194,26 @@ static void every_well_formed_head_of_the_chapter_is_accepted_wherever_it_is_cut
                 { SLICE("GET /_ping HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n"), HTTP_BODY_NONE, 0, true },
                 { SLICE("GET /_ping HTTP/1.2\r\nHost: a\r\n\r\n"), HTTP_BODY_NONE, 0, true },
                 { SLICE("GET /_ping HTTP/1.1\r\nHost: a\r\nConnection: x, close\r\n\r\n"), HTTP_BODY_NONE, 0, false },
-                { SLICE("GET /_ping HTTP/1.1\r\nHost: a\r\nX:a\r\nY:\r\nZ: \t a\tb\xff \t\r\n\r\n"), HTTP_BODY_NONE, 0, true },
+                { SLICE("GET /_ping HTTP/1.1\r\nHost: a\r\nX:a\r\nY:\r\nZ: \t a\tb\xff \t\r\n\r\n"), HTTP_BODY_NONE, 0,
+                  true },
                 { SLICE("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n"), HTTP_BODY_LENGTH, 5, true },
                 { SLICE("POST / HTTP/1.1\r\nHost: a\r\ncontent-length: \t05 \r\n\r\n"), HTTP_BODY_LENGTH, 5, true },
-                { SLICE("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9223372036854775807\r\n\r\n"), HTTP_BODY_LENGTH, INT64_MAX, true },
+                { SLICE("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9223372036854775807\r\n\r\n"), HTTP_BODY_LENGTH,
+                  INT64_MAX, true },
                 { SLICE("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"), HTTP_BODY_NONE, 0, true },
                 { SLICE("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n"), HTTP_BODY_LENGTH, 5, true },
                 { SLICE("POST / HTTP/1.1\r\nHost: a\r\nContent_Length: 5\r\n\r\n"), HTTP_BODY_NONE, 0, true },
-                { SLICE("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"), HTTP_BODY_CHUNKED, 0, true },
-                { SLICE("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:\tCHUNKED \r\n\r\n"), HTTP_BODY_CHUNKED, 0, true },
-                { SLICE("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTrailer: X-T\r\n\r\n"), HTTP_BODY_CHUNKED, 0, true },
-                { SLICE("POST / HTTP/1.1\r\nHost: a\r\nTransfer_Encoding: chunked\r\nContent-Length: 5\r\n\r\n"), HTTP_BODY_LENGTH, 5, true },
+                { SLICE("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"), HTTP_BODY_CHUNKED, 0,
+                  true },
+                { SLICE("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:\tCHUNKED \r\n\r\n"), HTTP_BODY_CHUNKED, 0,
+                  true },
+                { SLICE("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTrailer: X-T\r\n\r\n"),
+                  HTTP_BODY_CHUNKED, 0, true },
+                { SLICE("POST / HTTP/1.1\r\nHost: a\r\nTransfer_Encoding: chunked\r\nContent-Length: 5\r\n\r\n"),
+                  HTTP_BODY_LENGTH, 5, true },
                 /* A transfer coding means nothing in HTTP/1.0, and nothing behind such a message is trusted. */
-                { SLICE("POST / HTTP/1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n"),
+                { SLICE("POST / HTTP/1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\nContent-Length: "
+                        "5\r\n\r\n"),
                   HTTP_BODY_LENGTH, 5, false },
                 { SLICE("M-SEARCH / HTTP/1.1\r\nHost: a\r\n\r\n"), HTTP_BODY_NONE, 0, true },
         };
@@ -206,7 +222,8 @@ static void every_well_formed_head_of_the_chapter_is_accepted_wherever_it_is_cut
                 ssize_t r = parse_at_every_cut(rows[i].head);
 
                 if (r != (ssize_t) rows[i].head.len)
-                        fprintf(stderr, "row %zu: %.*s\n%.*s\n", i, SLICE_ARG(rows[i].head), SLICE_ARG(head.status_text));
+                        fprintf(stderr, "row %zu: %.*s\n%.*s\n", i, SLICE_ARG(rows[i].head),
+                                SLICE_ARG(head.status_text));
                 CHECK_INT(r, rows[i].head.len);
                 CHECK_INT(head.framing, rows[i].framing);
                 CHECK_INT(head.content_length, rows[i].length);
@@ -215,9 +232,10 @@ static void every_well_formed_head_of_the_chapter_is_accepted_wherever_it_is_cut
 }
 
 static void a_head_is_a_view_of_the_buffer_with_names_values_and_numbers(void) {
-        struct slice in = SLICE("POST /v1.45/containers/create?name=x HTTP/1.1\r\nHost: docker\r\nContent-Type: application/json\r\n"
-                                "X-Private: 1\r\nConnection: upgrade, x-private\r\nUpgrade: tcp\r\nExpect: 100-Continue\r\n"
-                                "Content-Length: 2\r\n\r\n{}GET /next");
+        struct slice in = SLICE(
+                "POST /v1.45/containers/create?name=x HTTP/1.1\r\nHost: docker\r\nContent-Type: application/json\r\n"
+                "X-Private: 1\r\nConnection: upgrade, x-private\r\nUpgrade: tcp\r\nExpect: 100-Continue\r\n"
+                "Content-Length: 2\r\n\r\n{}GET /next");
 
         CHECK_INT(parse(in), in.len - 11);
         CHECK_STR(head.method_text, "POST");
@@ -237,7 +255,9 @@ static void a_head_is_a_view_of_the_buffer_with_names_values_and_numbers(void) {
 }
 
 static void a_field_that_connection_names_is_not_found_again(void) {
-        CHECK(parse(SLICE("POST / HTTP/1.1\r\nHost: a\r\nX-Registry-Auth: e30=\r\nConnection: X-REGISTRY-AUTH\r\n\r\n")) > 0);
+        CHECK(parse(SLICE(
+                      "POST / HTTP/1.1\r\nHost: a\r\nX-Registry-Auth: e30=\r\nConnection: X-REGISTRY-AUTH\r\n\r\n")) >
+              0);
         CHECK(http_head_find(&head, HTTP_F_X_REGISTRY_AUTH) == NULL);
         CHECK_INT(http_head_count(&head, HTTP_F_X_REGISTRY_AUTH), 0);
         CHECK(http_head_find(&head, HTTP_F_CONNECTION) != NULL);
@@ -317,7 +337,7 @@ static void bytes_behind_the_head_are_left_alone(void) {
 static ssize_t parse_response(struct slice in, enum http_method m) {
         size_t scanned = 0;
 
-        head = (struct http_head) { .fields = fields, .fields_room = HTTP_FIELDS_MAX };
+        head = (struct http_head){ .fields = fields, .fields_room = HTTP_FIELDS_MAX };
         return http_response_parse(in, &scanned, m, &head);
 }
 
@@ -329,16 +349,20 @@ static void response_bodies_end_as_the_rfc_says(void) {
                 bool keep_alive;
         } rows[] = {
                 { SLICE("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"), HTTP_GET, HTTP_BODY_LENGTH, true },
-                { SLICE("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\n"), HTTP_GET, HTTP_BODY_LENGTH, true },
+                { SLICE("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\n"), HTTP_GET,
+                  HTTP_BODY_LENGTH, true },
                 { SLICE("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"), HTTP_HEAD, HTTP_BODY_NONE, true },
                 { SLICE("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), HTTP_GET, HTTP_BODY_NONE, true },
                 { SLICE("HTTP/1.1 200\r\nTransfer-Encoding: chunked\r\n\r\n"), HTTP_GET, HTTP_BODY_CHUNKED, true },
                 { SLICE("HTTP/1.1 200 \r\n\r\n"), HTTP_GET, HTTP_BODY_CLOSE, false },
                 { SLICE("HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n"), HTTP_GET, HTTP_BODY_NONE, true },
-                { SLICE("HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\n"), HTTP_GET, HTTP_BODY_NONE, true },
-                { SLICE("HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"), HTTP_POST, HTTP_BODY_NONE, true },
+                { SLICE("HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\n"), HTTP_GET, HTTP_BODY_NONE,
+                  true },
+                { SLICE("HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"), HTTP_POST,
+                  HTTP_BODY_NONE, true },
                 { SLICE("HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\n"), HTTP_GET, HTTP_BODY_LENGTH, false },
-                { SLICE("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\n"), HTTP_GET, HTTP_BODY_LENGTH, false },
+                { SLICE("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\n"), HTTP_GET,
+                  HTTP_BODY_LENGTH, false },
         };
 
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -346,7 +370,8 @@ static void response_bodies_end_as_the_rfc_says(void) {
                 CHECK_INT(head.framing, rows[i].framing);
                 CHECK_INT(head.keep_alive, rows[i].keep_alive);
         }
-        CHECK(parse_response(SLICE("HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"), HTTP_POST) > 0);
+        CHECK(parse_response(SLICE("HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"), HTTP_POST) >
+              0);
         CHECK_INT(head.status, 101);
         CHECK_STR(head.status_text, "UPGRADED");
         CHECK(head.upgrade);
@@ -359,9 +384,15 @@ static void responses_that_two_could_read_differently_are_refused(void) {
                 SLICE("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"),
                 SLICE("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n"),
                 SLICE("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"),
-                SLICE("HTTP/1.1 20 OK\r\n\r\n"), SLICE("HTTP/1.1 2000 OK\r\n\r\n"), SLICE("HTTP/2.0 200 OK\r\n\r\n"),
-                SLICE("HTTP/1.1 099 OK\r\n\r\n"), SLICE("HTTP/1.1  200 OK\r\n\r\n"), SLICE("ICY 200 OK\r\n\r\n"),
-                SLICE("HTTP/1.1 200 O\x01K\r\n\r\n"), SLICE("HTTP/1.1 200 OK\r\nX: a\r\n b\r\n\r\n"), SLICE("HTTP/1.1 200 OK\n\n"),
+                SLICE("HTTP/1.1 20 OK\r\n\r\n"),
+                SLICE("HTTP/1.1 2000 OK\r\n\r\n"),
+                SLICE("HTTP/2.0 200 OK\r\n\r\n"),
+                SLICE("HTTP/1.1 099 OK\r\n\r\n"),
+                SLICE("HTTP/1.1  200 OK\r\n\r\n"),
+                SLICE("ICY 200 OK\r\n\r\n"),
+                SLICE("HTTP/1.1 200 O\x01K\r\n\r\n"),
+                SLICE("HTTP/1.1 200 OK\r\nX: a\r\n b\r\n\r\n"),
+                SLICE("HTTP/1.1 200 OK\n\n"),
         };
 
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
@@ -373,10 +404,7 @@ CHECK_MAIN(CHECK_TEST(every_malformed_head_of_the_chapter_is_refused_wherever_it
            CHECK_TEST(a_head_is_a_view_of_the_buffer_with_names_values_and_numbers),
            CHECK_TEST(a_field_that_connection_names_is_not_found_again),
            CHECK_TEST(expectations_are_the_one_we_know_or_refused),
-           CHECK_TEST(an_upgrade_needs_both_fields_and_printable_text),
-           CHECK_TEST(the_size_limit_is_exact),
-           CHECK_TEST(the_number_of_fields_is_limited),
-           CHECK_TEST(the_options_that_connection_names_are_limited),
-           CHECK_TEST(bytes_behind_the_head_are_left_alone),
-           CHECK_TEST(response_bodies_end_as_the_rfc_says),
+           CHECK_TEST(an_upgrade_needs_both_fields_and_printable_text), CHECK_TEST(the_size_limit_is_exact),
+           CHECK_TEST(the_number_of_fields_is_limited), CHECK_TEST(the_options_that_connection_names_are_limited),
+           CHECK_TEST(bytes_behind_the_head_are_left_alone), CHECK_TEST(response_bodies_end_as_the_rfc_says),
            CHECK_TEST(responses_that_two_could_read_differently_are_refused))

@@ -59,7 +59,13 @@ static __attribute__((constructor)) void notice_exec(void) {
 
 static pid_t start(unsigned idle, unsigned low, unsigned most) {
         static char *argv[] = { (char *) "anew", NULL };
-        const struct pool_config config = { .idle = idle, .low = low, .most = most, .argv = argv, .prepare = prepare, .member = member, .report = report };
+        const struct pool_config config = { .idle = idle,
+                                            .low = low,
+                                            .most = most,
+                                            .argv = argv,
+                                            .prepare = prepare,
+                                            .member = member,
+                                            .report = report };
         pid_t pid = fork();
 
         if (pid == 0) {
@@ -193,6 +199,8 @@ static void clean_up(void) {
         CHECK_INT(rmdir(here.dir), 0);
 }
 
-CHECK_MAIN(CHECK_TEST(set_up), CHECK_TEST(every_connection_gets_a_process_of_its_own), CHECK_TEST(more_connections_than_members_wait_their_turn),
-           CHECK_TEST(a_busy_member_finishes_when_the_pool_is_stopped), CHECK_TEST(a_busy_member_outlives_a_killed_pool),
-           CHECK_TEST(after_a_crash_the_pool_executes_itself_anew), CHECK_TEST(clean_up))
+CHECK_MAIN(CHECK_TEST(set_up), CHECK_TEST(every_connection_gets_a_process_of_its_own),
+           CHECK_TEST(more_connections_than_members_wait_their_turn),
+           CHECK_TEST(a_busy_member_finishes_when_the_pool_is_stopped),
+           CHECK_TEST(a_busy_member_outlives_a_killed_pool), CHECK_TEST(after_a_crash_the_pool_executes_itself_anew),
+           CHECK_TEST(clean_up))

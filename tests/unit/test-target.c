@@ -6,7 +6,8 @@
 
 static struct arena arena;
 
-/* Chapter 02, section 5: raw target, decoded (NULL: same as raw), normalised, sent to the daemon (NULL: same as raw). */
+/* Chapter 02, section 5: raw target, decoded (NULL: same as raw), normalised, sent to the daemon (NULL: same as raw).
+ */
 static const struct {
         const char *raw, *decoded, *normalized, *sent;
 } good[] = {
@@ -53,10 +54,20 @@ static const struct {
         { "/a%2f%2fb", "/a//b", "/a/b", NULL },
         { "/a/%2f/b", "/a///b", "/a/b", NULL },
         { "/containers/%252e/json", "/containers/%2e/json", "/containers/%2e/json", NULL },
-        { "/a%7fb", "/a\x7f" "b", "/a\x7f" "b", NULL },
+        { "/a%7fb",
+          "/a\x7f"
+          "b",
+          "/a\x7f"
+          "b",
+          NULL },
         { "/a%20b", "/a b", "/a b", NULL },
         { "/a%5cb", "/a\\b", "/a\\b", NULL },
-        { "/a%ffb", "/a\xff" "b", "/a\xff" "b", NULL },
+        { "/a%ffb",
+          "/a\xff"
+          "b",
+          "/a\xff"
+          "b",
+          NULL },
         { "/a+b", NULL, "/a+b", NULL },
         { "/a;b", NULL, "/a;b", NULL },
         { "/images/a@sha256:00/json", NULL, "/images/a@sha256:00/json", NULL },
@@ -100,9 +111,32 @@ static void every_path_of_the_table_is_normalised_as_the_chapter_says(void) {
 
 static void what_no_client_sends_is_refused_before_any_rule(void) {
         static const char *const bad[] = {
-                "", "_ping", "?x=1", "*", ".", "..", "docker:443", "unix:///_ping", "ftp://x/_ping", "javascript:/_ping", ":/_ping",
-                "x:http://h/containers/create", "http:x", "http:", "http://h:port/x", "http://h:123456/x", "http://a/b@c:x",
-                "http://[::1/x", "http://[::1]x/x", "http://a<b/x", "/a%zz", "/a%4", "/%", "/a%4g", "/%%20", "http",
+                "",
+                "_ping",
+                "?x=1",
+                "*",
+                ".",
+                "..",
+                "docker:443",
+                "unix:///_ping",
+                "ftp://x/_ping",
+                "javascript:/_ping",
+                ":/_ping",
+                "x:http://h/containers/create",
+                "http:x",
+                "http:",
+                "http://h:port/x",
+                "http://h:123456/x",
+                "http://a/b@c:x",
+                "http://[::1/x",
+                "http://[::1]x/x",
+                "http://a<b/x",
+                "/a%zz",
+                "/a%4",
+                "/%",
+                "/a%4g",
+                "/%%20",
+                "http",
         };
 
         for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -190,8 +224,17 @@ static void the_query_begins_at_the_first_question_mark(void) {
 
 static void relative_paths_are_cleaned_with_their_leading_dots_kept(void) {
         static const char *const rows[][2] = {
-                { "", "." }, { "a", "a" }, { "a/..", "." }, { "../a", "../a" }, { "a/../../b", "../b" }, { "./a", "a" },
-                { "../../a/../b", "../../b" }, { "/a/../..", "/" }, { "a//b/", "a/b" }, { "../..", "../.." }, { "a/b/../../..", ".." },
+                { "", "." },
+                { "a", "a" },
+                { "a/..", "." },
+                { "../a", "../a" },
+                { "a/../../b", "../b" },
+                { "./a", "a" },
+                { "../../a/../b", "../../b" },
+                { "/a/../..", "/" },
+                { "a//b/", "a/b" },
+                { "../..", "../.." },
+                { "a/b/../../..", ".." },
         };
 
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
