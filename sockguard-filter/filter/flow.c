@@ -10,7 +10,7 @@
 
 /* Large enough that a run costs few system calls; hundreds of them fit the per-user limit (pipe(7)). */
 #define PIPE_SIZE (256 * 1024)
-#define CHUNK_SPLICE_MIN (16u * 1024) /* a chunk has a size line in front: a pipe pays earlier */
+#define CHUNK_SPLICE_MIN (16u * 1024)           /* a chunk has a size line in front: a pipe pays earlier */
 #define CHUNK_ANNOUNCED_MAX (16u * 1024 * 1024) /* of a longer chunk, the rest is another one */
 #define SMALL 2048u /* pieces below this are gathered, so that tiny chunks do not cost a system call each */
 #define GATHERED_MAX (32u * 1024)
