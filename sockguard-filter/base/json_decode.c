@@ -395,16 +395,25 @@ static int decode_field(struct decoder *d, const char **p, const struct json_fie
         return wrong(d, *p, "known kind");
 }
 
-/* The field that the quoted name means; a table has no two that fold to the same name. */
-static const struct json_field *find_field(struct slice quoted, const struct json_field *fields, size_t n) {
+/*
+ * The field that the quoted name means; a table has no two that fold to the same name. Clients write members in
+ * Docker's order, and tables mostly follow it: the search starts at *hint, behind what was found last.
+ */
+static const struct json_field *find_field(struct slice quoted, const struct json_field *fields, size_t n,
+                                           size_t *hint) {
         struct slice name;
         bool plain = json_plain_name(quoted, &name);
 
-        for (size_t i = 0; i < n; i++) {
-                struct slice field = slice_make(fields[i].name, fields[i].name_len);
+        for (size_t k = 0, i = *hint; k < n; k++, i++) {
+                struct slice field;
 
-                if (plain ? json_plain_same(name, field) : json_name_folds_to(quoted, field))
+                if (i >= n)
+                        i = 0;
+                field = slice_make(fields[i].name, fields[i].name_len);
+                if (plain ? json_plain_same(name, field) : json_name_folds_to(quoted, field)) {
+                        *hint = i + 1;
                         return &fields[i];
+                }
         }
         return NULL;
 }
@@ -412,6 +421,7 @@ static const struct json_field *find_field(struct slice quoted, const struct jso
 static int decode_object(struct decoder *d, const char **p, const struct json_field *fields, size_t n_fields,
                          char *out) {
         void (*other)(void *, struct slice, struct json_value) = n_fields ? fields[n_fields - 1].other : NULL;
+        size_t hint = 0;
         int r;
 
         if (**p != '{')
@@ -420,7 +430,7 @@ static int decode_object(struct decoder *d, const char **p, const struct json_fi
                 return 0;
         do {
                 struct slice name = take_name(d, p);
-                const struct json_field *f = find_field(name, fields, n_fields);
+                const struct json_field *f = find_field(name, fields, n_fields, &hint);
                 const char *value = *p;
 
                 if (!f) {

@@ -80,12 +80,14 @@ struct json_value json_value_at(const char *p, const char *end) {
 }
 
 struct json_value json_root(struct slice text) {
-        const char *end = text.at + text.len, *p;
+        const char *p = text.at, *end = p + text.len;
 
         if (text.len == 0)
                 return (struct json_value){ .type = JSON_ABSENT };
-        p = json_skip_space(text.at, end);
-        return p < end ? json_value_at(p, end) : (struct json_value){ .type = JSON_ABSENT };
+        p = json_skip_space(p, end);
+        while (end > p && json_is_space(end[-1])) /* the text is one value: no need to walk through it */
+                end--;
+        return p < end ? json_value_of(p, end) : (struct json_value){ .type = JSON_ABSENT };
 }
 
 struct json_iter json_iter_of(struct json_value v) {

@@ -2,6 +2,10 @@
 #ifndef SOCKGUARD_BASE_JSON_TEXT_H
 #define SOCKGUARD_BASE_JSON_TEXT_H
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #include "base/json.h"
 
 /*
@@ -39,8 +43,25 @@ static inline uint64_t json_byte_is(uint64_t w, unsigned char c) {
         return (x - JSON_ONES) & ~x & JSON_HIGH;
 }
 
+#ifdef __SSE2__
+/* The quotes and backslashes among sixteen bytes. */
+static inline __m128i json_quotes16(__m128i v) {
+        return _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')), _mm_cmpeq_epi8(v, _mm_set1_epi8('\\')));
+}
+#endif
+
 /* The first byte in a string's text that needs a look: a quote, a backslash, a control character, or not ASCII. */
 static inline const char *json_plain_end(const char *p, const char *end) {
+#ifdef __SSE2__
+        for (; end - p >= 16; p += 16) {
+                __m128i v = _mm_loadu_si128((const __m128i *) (const void *) p);
+                __m128i low = _mm_cmplt_epi8(v, _mm_set1_epi8(0x20)); /* signed: what is not ASCII is below, too */
+                int special = _mm_movemask_epi8(_mm_or_si128(low, json_quotes16(v)));
+
+                if (special)
+                        return p + __builtin_ctz((unsigned) special);
+        }
+#endif
         while (end - p >= 8) {
                 uint64_t w = json_load8(p);
                 uint64_t special = (w & JSON_HIGH) | json_byte_is(w, '"') | json_byte_is(w, '\\') |
@@ -66,23 +87,32 @@ static inline bool json_plain_same(struct slice a, struct slice b) {
         return a.len == b.len && a.len > 0 && ((a.at[0] ^ b.at[0]) & 0xdf) == 0 && slice_case_eq(a, b);
 }
 
+/* The next quote or backslash; validated text has one. */
+static inline const char *json_quote_or_escape(const char *p, const char *end) {
+#ifdef __SSE2__
+        for (; end - p >= 16; p += 16) {
+                int special = _mm_movemask_epi8(json_quotes16(_mm_loadu_si128((const __m128i *) (const void *) p)));
+
+                if (special)
+                        return p + __builtin_ctz((unsigned) special);
+        }
+#endif
+        for (; end - p >= 8; p += 8) {
+                uint64_t w = json_load8(p), special = json_byte_is(w, '"') | json_byte_is(w, '\\');
+
+                if (special)
+                        return p + (__builtin_ctzll(special) >> 3);
+        }
+        while (*p != '"' && *p != '\\')
+                p++;
+        return p;
+}
+
 /* `p` is at the opening quote; the result is behind the closing one. */
 static inline const char *json_skip_string(const char *p, const char *end) {
-        for (p++;; p++) {
-                while (end - p >= 8) {
-                        uint64_t w = json_load8(p), special = json_byte_is(w, '"') | json_byte_is(w, '\\');
-
-                        if (special) {
-                                p += __builtin_ctzll(special) >> 3;
-                                break;
-                        }
-                        p += 8;
-                }
-                if (*p == '"')
-                        return p + 1;
-                if (*p == '\\')
-                        p++;
-        }
+        for (p = json_quote_or_escape(p + 1, end); *p != '"'; p = json_quote_or_escape(p + 2, end))
+                ;
+        return p + 1;
 }
 
 /* `p` is at the first byte of a value; the result is behind its last. No recursion, one pass. */
