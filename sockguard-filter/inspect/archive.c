@@ -13,7 +13,8 @@ static bool escapes(struct slice cleaned) {
 }
 
 static bool is_below(struct slice path, struct slice root) {
-        return slice_eq(root, SLICE(".")) || slice_eq(path, root) || (slice_starts(path, root) && path.at[root.len] == '/');
+        return slice_eq(root, SLICE(".")) || slice_eq(path, root) ||
+               (slice_starts(path, root) && path.at[root.len] == '/');
 }
 
 /* An entry of allowed_paths as a path below the container's root; "." is all of it. False: it names nothing. */
@@ -43,11 +44,13 @@ static bool uninspected(const struct inspect_input *in) {
         return slice_starts(in->path, SLICE("/libpod/")) && in->options->libpod_uninspected;
 }
 
-/* The directory to unpack in. Symbolic links inside the container are the engine's to follow; this is about names only. */
+/* The directory to unpack in. Symbolic links inside the container are the engine's to follow; this is about names only.
+ */
 static void precheck_target(const struct inspect_input *in, struct inspect_result *r) {
         struct slice value = { 0 }, target;
 
-        if (uninspected(in) || !judge_parameter(in, "path", &target, r) || !http_query_get(in->query, SLICE("path"), &value))
+        if (uninspected(in) || !judge_parameter(in, "path", &target, r) ||
+            !http_query_get(in->query, SLICE("path"), &value))
                 return;
         if (target.len != value.len) {
                 inspect_deny(in, r, "?path", value, NULL, "the path begins or ends with white space");
@@ -85,8 +88,10 @@ static bool judge_entries(const struct inspect_input *in, const struct facts *f,
                 { FACTS_P_SETID, o->allow_setid, KEY("allow_setid"), "an entry has the set-uid or set-gid bit" },
                 { FACTS_P_CAPABILITY, o->allow_setid, KEY("allow_setid"), "an entry carries file capabilities" },
                 { FACTS_P_DEVICE, o->allow_device_nodes, KEY("allow_device_nodes"), "an entry is a device node" },
-                { FACTS_P_SYMLINK_ESCAPES, o->allow_escaping_links, KEY("allow_escaping_links"), "a symbolic link leaves the target" },
-                { FACTS_P_HARDLINK_ESCAPES, o->allow_escaping_links, KEY("allow_escaping_links"), "a hard link leaves the target" },
+                { FACTS_P_SYMLINK_ESCAPES, o->allow_escaping_links, KEY("allow_escaping_links"),
+                  "a symbolic link leaves the target" },
+                { FACTS_P_HARDLINK_ESCAPES, o->allow_escaping_links, KEY("allow_escaping_links"),
+                  "a hard link leaves the target" },
                 { FACTS_P_THROUGH_LINK, o->allow_escaping_links, KEY("allow_escaping_links"),
                   "an entry is reached through a symbolic link of the same archive" },
         };
@@ -124,7 +129,7 @@ static void inspect_archive(const struct inspect_input *in, struct inspect_resul
 const struct inspector inspect_archive_rows[] = {
         { HTTP_PUT, "/containers/{}/archive", INSPECT_ARCHIVE, BODY_MAX, inspect_archive, .precheck = precheck_target,
           .unpack_arguments = archive_arguments, .name = "container_archive" },
-        { HTTP_PUT, "/libpod/containers/{}/archive", INSPECT_ARCHIVE, BODY_MAX, inspect_archive, .precheck = precheck_target,
-          .unpack_arguments = archive_arguments, .name = "container_archive" },
+        { HTTP_PUT, "/libpod/containers/{}/archive", INSPECT_ARCHIVE, BODY_MAX, inspect_archive,
+          .precheck = precheck_target, .unpack_arguments = archive_arguments, .name = "container_archive" },
         { 0 },
 };

@@ -153,7 +153,9 @@ static bool judge_namespaces(const struct inspect_input *in, struct inspect_resu
 
 /* Podman reads these on Docker's path as well, where no client of Docker's sends them; the last two Docker has, too. */
 static bool judge_host_options(const struct inspect_input *in, struct inspect_result *r) {
-        static const char *const podman[] = { "volume", "volumes", "device", "devices", "addcaps", "additionalbuildcontexts", "securityopt", "outputs" };
+        static const char *const podman[] = { "volume",      "volumes", "device",
+                                              "devices",     "addcaps", "additionalbuildcontexts",
+                                              "securityopt", "outputs" };
         static const char *const docker[] = { "cgroupparent", "securityopt", "extrahosts" };
         const struct opt_build *o = &in->options->build;
         size_t n = sizeof(podman) / sizeof(podman[0]) - (is_libpod(in) ? 0 : 2);

@@ -43,8 +43,8 @@ static struct slice trim_right_bytes(struct slice s, const char *bytes) {
 
 struct directives {
         bool frontend;
-        char escape;      /* as BuildKit finds it */
-        bool both_escapes;/* another builder may find the backtick */
+        char escape;       /* as BuildKit finds it */
+        bool both_escapes; /* another builder may find the backtick */
 };
 
 static struct slice trim_ascii(struct slice s) {
@@ -54,7 +54,8 @@ static struct slice trim_ascii(struct slice s) {
 }
 
 /*
- * Directives as any builder might see them: whatever white space stands around the words. False at the first line that is none.
+ * Directives as any builder might see them: whatever white space stands around the words. False at the first line that
+ * is none.
  */
 static bool loose_directive(struct slice line, struct slice marker, struct directives *d) {
         struct slice key, value;
@@ -73,7 +74,8 @@ static bool loose_directive(struct slice line, struct slice marker, struct direc
         return true;
 }
 
-/* A directive for BuildKit: "#", blanks, a word of ASCII letters and digits, blanks, "=", and a value that is not empty. */
+/* A directive for BuildKit: "#", blanks, a word of ASCII letters and digits, blanks, "=", and a value that is not
+ * empty. */
 static bool exact_directive(struct slice line, struct slice *ret_key, struct slice *ret_value) {
         line = trim_left(line);
         if (!slice_starts(line, SLICE("#")) || !slice_cut(slice_from(line, 1), '=', ret_key, ret_value))
@@ -113,7 +115,8 @@ static struct directives read_directives(struct slice text) {
         for (size_t i = 0; i < sizeof(markers) / sizeof(markers[0]); i++)
                 for (rest = text; next_line(&rest, &line) && loose_directive(line, markers[i], &d);)
                         ;
-        /* BuildKit also takes its frontend from a JSON object at the head of the file; no instruction begins like that. */
+        /* BuildKit also takes its frontend from a JSON object at the head of the file; no instruction begins like that.
+         */
         d.frontend |= slice_starts(unicode_trim(text), SLICE("{"));
         return d;
 }
@@ -121,10 +124,10 @@ static struct directives read_directives(struct slice text) {
 /* ---- logical lines ---- */
 
 enum {
-        WAY_DROP_COMMENTS = 1,   /* comment lines inside a continuation do not count */
-        WAY_DOUBLED_ENDS = 2,    /* a doubled escape character does not continue the line */
-        WAY_BLANKS_ONLY = 4,     /* only SP and HTAB may follow the escape character */
-        WAY_KEEP_INDENT = 8,     /* white space at the start of a continuation line stays */
+        WAY_DROP_COMMENTS = 1, /* comment lines inside a continuation do not count */
+        WAY_DOUBLED_ENDS = 2,  /* a doubled escape character does not continue the line */
+        WAY_BLANKS_ONLY = 4,   /* only SP and HTAB may follow the escape character */
+        WAY_KEEP_INDENT = 8,   /* white space at the start of a continuation line stays */
         WAY_MAX_ = 16,
         WAY_BUILDKIT = WAY_DROP_COMMENTS | WAY_DOUBLED_ENDS | WAY_BLANKS_ONLY | WAY_KEEP_INDENT,
 };
@@ -139,7 +142,8 @@ struct scanner {
 
 /* Does the line go on? *line loses its escape character if so. */
 static bool takes_continuation(const struct scanner *s, struct slice *line) {
-        struct slice t = s->way & WAY_BLANKS_ONLY ? trim_right_bytes(trim_right_bytes(*line, "\r"), " \t") : unicode_trim(*line);
+        struct slice t =
+                s->way & WAY_BLANKS_ONLY ? trim_right_bytes(trim_right_bytes(*line, "\r"), " \t") : unicode_trim(*line);
 
         if (t.len == 0 || t.at[t.len - 1] != s->escape)
                 return false;
@@ -165,7 +169,8 @@ static enum word classify(struct slice line, bool whole) {
                         onbuild = true;
                         continue;
                 }
-                /* ONBUILD has no flags, but is read as if it had: "ONBUILD -- RUN". Where they end is not worth following. */
+                /* ONBUILD has no flags, but is read as if it had: "ONBUILD -- RUN". Where they end is not worth
+                 * following. */
                 flags |= onbuild && slice_starts(field, SLICE("--"));
                 if (!flags)
                         return WORD_OTHER;
@@ -174,8 +179,8 @@ static enum word classify(struct slice line, bool whole) {
 }
 
 /*
- * Puts together the logical line at the start of *rest, which is advanced behind it. False when there is none (blank lines
- * and comments skipped up to the end).
+ * Puts together the logical line at the start of *rest, which is advanced behind it. False when there is none (blank
+ * lines and comments skipped up to the end).
  */
 static bool logical_line(const struct scanner *s, struct slice *rest, struct slice *ret) {
         struct slice line;
@@ -219,8 +224,8 @@ static bool finds_run(const struct scanner *s, struct slice text) {
 }
 
 /*
- * With heredocs an instruction may begin at any line, whatever the lines before it look like: where a builder ends a heredoc is
- * its own affair.
+ * With heredocs an instruction may begin at any line, whatever the lines before it look like: where a builder ends a
+ * heredoc is its own affair.
  */
 static bool finds_run_anywhere(struct scanner *s, struct slice text) {
         struct slice line, logical;
@@ -274,8 +279,8 @@ enum dockerfile_verdict dockerfile_scan(struct slice text, struct arena *a) {
 /* All of one word. */
 static bool is_instruction_name(struct slice word) {
         static const char *const words[] = {
-                "ADD", "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "LABEL", "MAINTAINER", "RUN",
-                "SHELL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR",
+                "ADD",   "ARG",        "CMD", "COPY",  "ENTRYPOINT", "ENV",  "EXPOSE", "FROM",    "HEALTHCHECK",
+                "LABEL", "MAINTAINER", "RUN", "SHELL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR",
         };
 
         for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
@@ -294,7 +299,8 @@ bool dockerfile_looks_like_one(struct slice text) {
                         continue;
                 if (!unicode_field(&line, &field))
                         return false;
-                return is_instruction_name(field) || (unicode_fold_eq(field, SLICE("ONBUILD")) && !unicode_field(&line, &next));
+                return is_instruction_name(field) ||
+                       (unicode_fold_eq(field, SLICE("ONBUILD")) && !unicode_field(&line, &next));
         }
         return false;
 }
@@ -309,8 +315,11 @@ size_t dockerfile_readings(struct slice text, struct dockerfile_reading *ret) {
 
                 if ((other && !d.both_escapes) || (without && !heredoc))
                         continue;
-                ret[n++] = (struct dockerfile_reading) {
-                        .escape = !other ? d.escape : d.escape == '`' ? '\\' : '`', .heredocs = heredoc && !without,
+                ret[n++] = (struct dockerfile_reading){
+                        .escape = !other            ? d.escape
+                                  : d.escape == '`' ? '\\'
+                                                    : '`',
+                        .heredocs = heredoc && !without,
                 };
         }
         return n;
@@ -334,7 +343,8 @@ static bool may_hold_heredocs(struct slice line) {
 
         if (slice_case_eq(word, SLICE("ONBUILD")))
                 word = first_word(&line);
-        return slice_case_eq(word, SLICE("ADD")) || slice_case_eq(word, SLICE("COPY")) || slice_case_eq(word, SLICE("RUN"));
+        return slice_case_eq(word, SLICE("ADD")) || slice_case_eq(word, SLICE("COPY")) ||
+               slice_case_eq(word, SLICE("RUN"));
 }
 
 /* Goes past the documents behind a line. 0, -ENODATA: one has no end, -EBADMSG: what they are cannot be told. */

@@ -72,7 +72,7 @@ static struct slice blob(struct reader *rd, uint64_t most) {
 
         if (rd->lost || n > most || n > rd->rest.len) {
                 rd->lost = true;
-                return (struct slice) { 0 };
+                return (struct slice){ 0 };
         }
         s = slice_upto(rd->rest, (size_t) n);
         rd->rest = slice_from(rd->rest, (size_t) n);
@@ -128,11 +128,12 @@ int facts_parse(struct slice text, size_t n_watch, struct facts *ret) {
 bool facts_read(const struct inspect_input *in, size_t n_watch, struct facts *ret, struct inspect_result *r) {
         if (facts_parse(in->facts, n_watch, ret) == 0)
                 return true;
-        *r = (struct inspect_result) { .outcome = INSPECT_FAILED, .reason = SLICE("the upload could not be unpacked") };
+        *r = (struct inspect_result){ .outcome = INSPECT_FAILED, .reason = SLICE("the upload could not be unpacked") };
         return false;
 }
 
-bool facts_refuse_compression(const struct inspect_input *in, const struct facts *f, bool gzip_too, struct inspect_result *r) {
+bool facts_refuse_compression(const struct inspect_input *in, const struct facts *f, bool gzip_too,
+                              struct inspect_result *r) {
         if (f->container == FACTS_PLAIN || (f->container == FACTS_GZIP && !gzip_too))
                 return true;
         inspect_deny(in, r, NULL, SLICE(""), NULL, "the upload is compressed with %s, which is not looked into here",

@@ -5,7 +5,8 @@
 #include "inspect/inspect.h"
 #include "unpack/facts.h"
 
-/* What sockguard-unpack said (unpack/facts.h), read back. It read a hostile upload: what it says is not trusted to be well-formed. */
+/* What sockguard-unpack said (unpack/facts.h), read back. It read a hostile upload: what it says is not trusted to be
+ * well-formed. */
 
 enum facts_container { FACTS_PLAIN, FACTS_GZIP, FACTS_BZIP2, FACTS_XZ, FACTS_ZSTD, FACTS_CONTAINER_MAX_ };
 
@@ -39,7 +40,8 @@ bool facts_read(const struct inspect_input *in, size_t n_watch, struct facts *re
 /*
  * Denies what every engine would unpack by itself but we do not read. True: none of those.
  */
-bool facts_refuse_compression(const struct inspect_input *in, const struct facts *f, bool gzip_too, struct inspect_result *r);
+bool facts_refuse_compression(const struct inspect_input *in, const struct facts *f, bool gzip_too,
+                              struct inspect_result *r);
 
 /* The outcome for a walk that did not end well, FACTS_S_HDR and FACTS_S_NOT_TAR included: fills in *r. */
 void facts_fail(const struct inspect_input *in, const struct facts *f, struct inspect_result *r);

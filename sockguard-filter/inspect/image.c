@@ -11,15 +11,18 @@
 static struct registry_policy pull_policy(const struct inspect_input *in) {
         const struct opt_image_pull *o = &in->options->image_pull;
 
-        return (struct registry_policy) { "request_body.image_pull", o->allow_all_registries, o->allow_official, o->allowed_registries };
+        return (struct registry_policy){ "request_body.image_pull", o->allow_all_registries, o->allow_official,
+                                         o->allowed_registries };
 }
 
 /* ---- POST /images/create: pull, or import ---- */
 
-static bool judge_import(const struct inspect_input *in, const char *pointer, struct slice source, struct inspect_result *r) {
+static bool judge_import(const struct inspect_input *in, const char *pointer, struct slice source,
+                         struct inspect_result *r) {
         if (in->options->image_pull.allow_imports)
                 return true;
-        inspect_deny(in, r, pointer, source, "request_body.image_pull.allow_imports", "importing images is not allowed");
+        inspect_deny(in, r, pointer, source, "request_body.image_pull.allow_imports",
+                     "importing images is not allowed");
         return false;
 }
 
@@ -31,7 +34,8 @@ static void inspect_create(const struct inspect_input *in, struct inspect_result
             !judge_parameter(in, "fromImage", &image, r) || !judge_parameter(in, "repo", &name, r))
                 return;
         if (source.len > 0) {
-                /* The name that an import gets is what the next `docker run` finds under it without asking a registry. */
+                /* The name that an import gets is what the next `docker run` finds under it without asking a registry.
+                 */
                 if (judge_import(in, "?fromSrc", source, r))
                         (void) registry_check(in, &policy, name, "?repo", r);
                 return;
@@ -51,8 +55,10 @@ static bool uninspected(const struct inspect_input *in) {
 static void precheck_load(const struct inspect_input *in, struct inspect_result *r) {
         const struct opt_image_load *o = &in->options->image_load;
 
-        if (!o->allow_untagged && !o->allow_all_registries && !o->allow_official && o->allowed_registries.n == 0 && !uninspected(in))
-                inspect_deny(in, r, NULL, SLICE(""), "request_body.image_load.allowed_registries", "loading images is not allowed");
+        if (!o->allow_untagged && !o->allow_all_registries && !o->allow_official && o->allowed_registries.n == 0 &&
+            !uninspected(in))
+                inspect_deny(in, r, NULL, SLICE(""), "request_body.image_load.allowed_registries",
+                             "loading images is not allowed");
 }
 
 static bool load_arguments(const struct inspect_input *in, const char **argv, size_t room) {
@@ -70,20 +76,22 @@ static bool load_arguments(const struct inspect_input *in, const char **argv, si
 }
 
 static void load_failed(struct inspect_result *r, const char *why) {
-        *r = (struct inspect_result) { .outcome = INSPECT_FAILED, .reason = slice_of(why) };
+        *r = (struct inspect_result){ .outcome = INSPECT_FAILED, .reason = slice_of(why) };
 }
 
 /* One name that the archive gives to an image. */
 static bool judge_tag(const struct inspect_input *in, struct slice tag, const char *pointer, struct inspect_result *r) {
         const struct opt_image_load *o = &in->options->image_load;
-        const struct registry_policy policy = { "request_body.image_load", o->allow_all_registries, o->allow_official, o->allowed_registries };
+        const struct registry_policy policy = { "request_body.image_load", o->allow_all_registries, o->allow_official,
+                                                o->allowed_registries };
         struct image_reference ref;
 
         tag = unicode_trim(tag);
         if (tag.len == 0 || slice_eq(tag, SLICE("<none>:<none>"))) {
                 if (o->allow_untagged)
                         return true;
-                inspect_deny(in, r, pointer, tag, "request_body.image_load.allow_untagged", "loading an image without a name is not allowed");
+                inspect_deny(in, r, pointer, tag, "request_body.image_load.allow_untagged",
+                             "loading an image without a name is not allowed");
                 return false;
         }
         if (reference_parse(tag, in->arena, &ref) < 0) {
@@ -93,7 +101,8 @@ static bool judge_tag(const struct inspect_input *in, struct slice tag, const ch
         return registry_check(in, &policy, tag, pointer, r);
 }
 
-static bool valid_json(const struct inspect_input *in, struct slice text, struct json_value *ret, bool *ret_duplicates) {
+static bool valid_json(const struct inspect_input *in, struct slice text, struct json_value *ret,
+                       bool *ret_duplicates) {
         *ret_duplicates = false;
         if (json_validate(text, 0, 64, in->arena, NULL) < 0) {
                 if (json_validate(text, JSON_ALLOW_DUPLICATES, 64, in->arena, NULL) < 0)
@@ -141,7 +150,8 @@ static bool judge_manifest(const struct inspect_input *in, struct slice text, st
         }
         if (n_tags > 0 || in->options->image_load.allow_untagged)
                 return true;
-        inspect_deny(in, r, "manifest.json", SLICE(""), "request_body.image_load.allow_untagged", "loading an image without a name is not allowed");
+        inspect_deny(in, r, "manifest.json", SLICE(""), "request_body.image_load.allow_untagged",
+                     "loading an image without a name is not allowed");
         return false;
 }
 
@@ -167,12 +177,14 @@ static bool judge_index(const struct inspect_input *in, struct slice text, struc
                 struct json_value ref = json_member_exact(notes, SLICE("org.opencontainers.image.ref.name"));
 
                 if (one.type != JSON_OBJECT || (notes.type != JSON_OBJECT && !judge_absent(notes)) ||
-                    (name.type != JSON_STRING && !judge_absent(name)) || (ref.type != JSON_STRING && !judge_absent(ref)))
+                    (name.type != JSON_STRING && !judge_absent(name)) ||
+                    (ref.type != JSON_STRING && !judge_absent(ref)))
                         return unreadable(in, "index.json", r);
                 /* The second one counts only without the first; it may be no more than a tag. */
                 if (name.type != JSON_STRING || json_string(name, in->arena).len == 0)
                         name = ref;
-                if (name.type == JSON_STRING && !judge_tag(in, json_string(name, in->arena), "index.json/manifests/annotations", r))
+                if (name.type == JSON_STRING &&
+                    !judge_tag(in, json_string(name, in->arena), "index.json/manifests/annotations", r))
                         return false;
         }
         return true;
@@ -185,7 +197,8 @@ static bool judge_repositories(const struct inspect_input *in, struct slice text
         struct slice name, tag;
         bool duplicates;
 
-        if (!valid_json(in, text, &root, &duplicates) || duplicates || (root.type != JSON_OBJECT && root.type != JSON_NULL))
+        if (!valid_json(in, text, &root, &duplicates) || duplicates ||
+            (root.type != JSON_OBJECT && root.type != JSON_NULL))
                 return unreadable(in, "repositories", r);
         for (it = json_iter_of(root); json_next(&it, &name, &tags);) {
                 struct slice repository = json_name(name, in->arena);
@@ -197,7 +210,8 @@ static bool judge_repositories(const struct inspect_input *in, struct slice text
                 for (inner = json_iter_of(tags); json_next(&inner, &tag, &id);) {
                         struct slice t = json_name(tag, in->arena);
 
-                        if (!judge_tag(in, arena_printf(in->arena, "%.*s:%.*s", SLICE_ARG(repository), SLICE_ARG(t)), "repositories", r))
+                        if (!judge_tag(in, arena_printf(in->arena, "%.*s:%.*s", SLICE_ARG(repository), SLICE_ARG(t)),
+                                       "repositories", r))
                                 return false;
                 }
         }
@@ -205,21 +219,23 @@ static bool judge_repositories(const struct inspect_input *in, struct slice text
 }
 
 /*
- * An engine unpacks the archive first and looks afterwards: of two entries with one name the last one stays, a link leads
- * elsewhere, and an entry below a link lands where the link points. So the files that name the image must be there once, as
- * plain files, and nothing may be reached through a link.
+ * An engine unpacks the archive first and looks afterwards: of two entries with one name the last one stays, a link
+ * leads elsewhere, and an entry below a link lands where the link points. So the files that name the image must be
+ * there once, as plain files, and nothing may be reached through a link.
  */
 static bool judge_shape(const struct inspect_input *in, const struct facts *f, struct inspect_result *r) {
         for (size_t i = 0; i < WATCH_MAX_; i++) {
                 const struct facts_watch *w = &f->watch[i];
 
                 if (w->odd || w->parent || w->count > 1) {
-                        inspect_deny(in, r, load_names[i], SLICE(""), NULL, "%s is in the archive more than once, or is no plain file", load_names[i]);
+                        inspect_deny(in, r, load_names[i], SLICE(""), NULL,
+                                     "%s is in the archive more than once, or is no plain file", load_names[i]);
                         return false;
                 }
         }
         if (f->first[FACTS_P_THROUGH_LINK].index) {
-                inspect_deny(in, r, NULL, f->first[FACTS_P_THROUGH_LINK].name, NULL, "an entry is reached through a symbolic link of the same archive");
+                inspect_deny(in, r, NULL, f->first[FACTS_P_THROUGH_LINK].name, NULL,
+                             "an entry is reached through a symbolic link of the same archive");
                 return false;
         }
         return true;
@@ -247,7 +263,8 @@ static void inspect_load(const struct inspect_input *in, struct inspect_result *
                 return;
         }
         if (!w[WATCH_MANIFEST].has_content && !in->options->image_load.allow_untagged) {
-                inspect_deny(in, r, "manifest.json", SLICE(""), "request_body.image_load.allow_untagged", "the archive holds no manifest.json");
+                inspect_deny(in, r, "manifest.json", SLICE(""), "request_body.image_load.allow_untagged",
+                             "the archive holds no manifest.json");
                 return;
         }
         if (w[WATCH_MANIFEST].has_content && !judge_manifest(in, w[WATCH_MANIFEST].content, r))
@@ -260,10 +277,12 @@ static void inspect_load(const struct inspect_input *in, struct inspect_result *
 
 /* ---- Podman ---- */
 
-/* Podman reads these in front of a colon as where to take the image from: files, other stores. They look like names with a tag. */
+/* Podman reads these in front of a colon as where to take the image from: files, other stores. They look like names
+ * with a tag. */
 static bool names_transport(struct slice reference) {
         static const char *const transports[] = {
-                "dir", "oci", "oci-archive", "docker-archive", "docker-daemon", "containers-storage", "ostree", "sif", "tarball", "atomic",
+                "dir",    "oci", "oci-archive", "docker-archive", "docker-daemon", "containers-storage",
+                "ostree", "sif", "tarball",     "atomic",
         };
         struct slice transport, rest;
 
@@ -288,7 +307,8 @@ static void inspect_libpod_pull(const struct inspect_input *in, struct inspect_r
         if (slice_starts(reference, SLICE("docker://")))
                 reference = slice_from(reference, sizeof("docker://") - 1);
         else if (names_transport(reference)) {
-                inspect_deny(in, r, "?reference", reference, NULL, "pulling from elsewhere than a registry is not allowed");
+                inspect_deny(in, r, "?reference", reference, NULL,
+                             "pulling from elsewhere than a registry is not allowed");
                 return;
         }
         if (verify.len > 0 && !http_query_truth(verify) && !policy.allow_all) {
@@ -304,7 +324,8 @@ static void inspect_libpod_import(const struct inspect_input *in, struct inspect
         const struct registry_policy policy = pull_policy(in);
         struct slice url, reference;
 
-        if (in->options->libpod_uninspected || !judge_parameter(in, "url", &url, r) || !judge_parameter(in, "reference", &reference, r))
+        if (in->options->libpod_uninspected || !judge_parameter(in, "url", &url, r) ||
+            !judge_parameter(in, "reference", &reference, r))
                 return;
         if (judge_import(in, url.len > 0 ? "?url" : NULL, url, r))
                 (void) registry_check(in, &policy, reference, "?reference", r);

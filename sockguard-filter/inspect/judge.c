@@ -14,7 +14,8 @@ bool judge_parameter(const struct inspect_input *in, const char *name, struct sl
         struct slice value = { 0 };
 
         if (http_query_count(in->query, slice_of(name)) > 1) {
-                inspect_deny(in, r, arena_printf(in->arena, "?%s", name).at, SLICE(""), NULL, "parameter %s is given more than once", name);
+                inspect_deny(in, r, arena_printf(in->arena, "?%s", name).at, SLICE(""), NULL,
+                             "parameter %s is given more than once", name);
                 return false;
         }
         (void) http_query_get(in->query, slice_of(name), &value);
@@ -22,8 +23,8 @@ bool judge_parameter(const struct inspect_input *in, const char *name, struct sl
         return true;
 }
 
-bool judge_decode_value(const struct inspect_input *in, struct json_value v, const char *at, const struct json_field *fields,
-                        size_t n_fields, void *out, struct inspect_result *r) {
+bool judge_decode_value(const struct inspect_input *in, struct json_value v, const char *at,
+                        const struct json_field *fields, size_t n_fields, void *out, struct inspect_result *r) {
         struct json_decode_error e = { 0 };
         const char *pointer;
 
@@ -52,8 +53,8 @@ bool judge_not_empty(struct json_value v) {
 }
 
 /*
- * Beside the device there are file systems that find more of the host by themselves: an overlay its layers, others a log or a
- * second device in their options. Both are words of mount(8): "type", and "o" with a list of options.
+ * Beside the device there are file systems that find more of the host by themselves: an overlay its layers, others a
+ * log or a second device in their options. Both are words of mount(8): "type", and "o" with a list of options.
  */
 static bool names_more_paths(struct slice name, struct slice value) {
         if (inspect_word_is(name, SLICE("type")))
@@ -69,7 +70,8 @@ bool judge_volume_options(const struct inspect_input *in, const struct opt_volum
         if (options->n == 0)
                 return true;
         if (!policy->allow_driver_opts) {
-                inspect_deny(in, r, at, options->names[0], arena_printf(in->arena, "request_body.%s.allow_driver_opts", block).at,
+                inspect_deny(in, r, at, options->names[0],
+                             arena_printf(in->arena, "request_body.%s.allow_driver_opts", block).at,
                              "volume driver options are not allowed");
                 return false;
         }
@@ -79,10 +81,12 @@ bool judge_volume_options(const struct inspect_input *in, const struct opt_volum
                 struct slice cleaned;
 
                 if (inspect_word_is(options->names[i], SLICE("device"))
-                            ? judge_absolute(in, options->values[i], &cleaned) && inspect_within(in, cleaned, policy->allowed_devices)
+                            ? judge_absolute(in, options->values[i], &cleaned) &&
+                                      inspect_within(in, cleaned, policy->allowed_devices)
                             : !names_more_paths(options->names[i], options->values[i]))
                         continue;
-                inspect_deny(in, r, at, options->values[i], arena_printf(in->arena, "request_body.%s.allowed_devices", block).at,
+                inspect_deny(in, r, at, options->values[i],
+                             arena_printf(in->arena, "request_body.%s.allowed_devices", block).at,
                              "the volume's device is not in the list");
                 return false;
         }

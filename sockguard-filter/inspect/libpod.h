@@ -44,11 +44,12 @@ extern const struct json_field libpod_device_fields[LIBPOD_DEVICE_FIELDS];
 
 /* Each judges by the libpod_container_create block. True: fine. */
 bool libpod_mounts_check(const struct inspect_input *in, const struct json_list *mounts, struct inspect_result *r);
-bool libpod_volumes_check(const struct inspect_input *in, const struct json_list *volumes, const struct json_list *overlays,
+bool libpod_volumes_check(const struct inspect_input *in, const struct json_list *volumes,
+                          const struct json_list *overlays, struct inspect_result *r);
+bool libpod_devices_check(const struct inspect_input *in, const struct json_list *devices, const char *at,
                           struct inspect_result *r);
-bool libpod_devices_check(const struct inspect_input *in, const struct json_list *devices, const char *at, struct inspect_result *r);
-bool libpod_device_check(const struct inspect_input *in, struct slice device, const char *at, size_t i, const char *member,
-                         struct inspect_result *r);
+bool libpod_device_check(const struct inspect_input *in, struct slice device, const char *at, size_t i,
+                         const char *member, struct inspect_result *r);
 
 /* A namespace, the name of its member, and whether it may be the host's (and by which option). */
 struct libpod_namespace_row {
@@ -59,10 +60,11 @@ struct libpod_namespace_row {
 };
 
 /*
- * In this order, over all rows: the host's own where it may not be; another container's that is not in the list; one named by a
- * file of the host's, or a pod's.
+ * In this order, over all rows: the host's own where it may not be; another container's that is not in the list; one
+ * named by a file of the host's, or a pod's.
  */
-bool libpod_namespaces_check(const struct inspect_input *in, const struct libpod_namespace_row *rows, size_t n, struct inspect_result *r);
+bool libpod_namespaces_check(const struct inspect_input *in, const struct libpod_namespace_row *rows, size_t n,
+                             struct inspect_result *r);
 
 void inspect_libpod_pod(const struct inspect_input *in, struct inspect_result *r);
 

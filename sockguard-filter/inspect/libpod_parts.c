@@ -38,11 +38,12 @@ const struct json_field libpod_device_fields[LIBPOD_DEVICE_FIELDS] = {
 };
 
 /*
- * The OCI runtime binds whatever has the option bind or rbind, and a mount without a type is a bind for Podman; `glob` binds all
- * that matches. Only these types are what they say they are.
+ * The OCI runtime binds whatever has the option bind or rbind, and a mount without a type is a bind for Podman; `glob`
+ * binds all that matches. Only these types are what they say they are.
  */
 static bool is_plain_type(struct slice type) {
-        static const char *const plain[] = { "tmpfs", "ramfs", "devpts", "mqueue", "proc", "sysfs", "cgroup", "volume", "image" };
+        static const char *const plain[] = { "tmpfs", "ramfs",  "devpts", "mqueue", "proc",
+                                             "sysfs", "cgroup", "volume", "image" };
 
         for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
                 if (unicode_fold_eq(type, slice_of(plain[i])))
@@ -61,10 +62,12 @@ bool libpod_mounts_check(const struct inspect_input *in, const struct json_list 
         const struct libpod_mount *m = mounts->at;
 
         for (size_t i = 0; i < mounts->n; i++) {
-                bool binds = unicode_fold_eq(m[i].type, SLICE("bind")) || inspect_strings_have_word(&m[i].options, SLICE("bind")) ||
+                bool binds = unicode_fold_eq(m[i].type, SLICE("bind")) ||
+                             inspect_strings_have_word(&m[i].options, SLICE("bind")) ||
                              inspect_strings_have_word(&m[i].options, SLICE("rbind"));
 
-                if (binds && !judge_bind(in, m[i].source, inspect_under(in, inspect_at(in, "/mounts", i), SLICE("source")), r))
+                if (binds &&
+                    !judge_bind(in, m[i].source, inspect_under(in, inspect_at(in, "/mounts", i), SLICE("source")), r))
                         return false;
                 if (binds || is_plain_type(m[i].type))
                         continue;
@@ -75,8 +78,8 @@ bool libpod_mounts_check(const struct inspect_input *in, const struct json_list 
         return true;
 }
 
-bool libpod_volumes_check(const struct inspect_input *in, const struct json_list *volumes, const struct json_list *overlays,
-                          struct inspect_result *r) {
+bool libpod_volumes_check(const struct inspect_input *in, const struct json_list *volumes,
+                          const struct json_list *overlays, struct inspect_result *r) {
         const struct libpod_volume *v = volumes->at;
         const struct libpod_overlay *o = overlays->at;
 
@@ -87,14 +90,15 @@ bool libpod_volumes_check(const struct inspect_input *in, const struct json_list
                         return false;
         for (size_t i = 0; i < overlays->n; i++)
                 if ((slice_find(o[i].source, '/') >= 0 || slice_starts(o[i].source, SLICE("."))) &&
-                    !judge_bind(in, o[i].source, inspect_under(in, inspect_at(in, "/overlay_volumes", i), SLICE("source")), r))
+                    !judge_bind(in, o[i].source,
+                                inspect_under(in, inspect_at(in, "/overlay_volumes", i), SLICE("source")), r))
                         return false;
         return true;
 }
 
 /* "/dev/x", "/dev/x:/dev/y:rwm"; `member` is "" where the list holds texts. */
-bool libpod_device_check(const struct inspect_input *in, struct slice device, const char *at, size_t i, const char *member,
-                         struct inspect_result *r) {
+bool libpod_device_check(const struct inspect_input *in, struct slice device, const char *at, size_t i,
+                         const char *member, struct inspect_result *r) {
         const struct opt_libpod_container_create *o = &in->options->libpod_container_create;
         struct slice host, rest;
 
@@ -106,7 +110,8 @@ bool libpod_device_check(const struct inspect_input *in, struct slice device, co
         return false;
 }
 
-bool libpod_devices_check(const struct inspect_input *in, const struct json_list *devices, const char *at, struct inspect_result *r) {
+bool libpod_devices_check(const struct inspect_input *in, const struct json_list *devices, const char *at,
+                          struct inspect_result *r) {
         const struct libpod_device *d = devices->at;
 
         for (size_t i = 0; i < devices->n; i++)
@@ -120,14 +125,16 @@ static void deny_namespace(const struct inspect_input *in, const struct libpod_n
         inspect_deny(in, r, arena_printf(in->arena, "/%s/%s", row->name, member).at, value, option, "%s", why);
 }
 
-static bool judge_host(const struct inspect_input *in, const struct libpod_namespace_row *row, struct inspect_result *r) {
+static bool judge_host(const struct inspect_input *in, const struct libpod_namespace_row *row,
+                       struct inspect_result *r) {
         if (row->host || !inspect_is_host(row->n->mode))
                 return true;
         deny_namespace(in, row, "nsmode", row->n->mode, row->option, "a namespace of the host is not allowed", r);
         return false;
 }
 
-static bool judge_sharing(const struct inspect_input *in, const struct libpod_namespace_row *row, struct inspect_result *r) {
+static bool judge_sharing(const struct inspect_input *in, const struct libpod_namespace_row *row,
+                          struct inspect_result *r) {
         const struct opt_libpod_container_create *o = &in->options->libpod_container_create;
         struct slice other = unicode_trim(row->n->value);
 
@@ -139,22 +146,29 @@ static bool judge_sharing(const struct inspect_input *in, const struct libpod_na
         return false;
 }
 
-static bool judge_path(const struct inspect_input *in, const struct libpod_namespace_row *row, struct inspect_result *r) {
+static bool judge_path(const struct inspect_input *in, const struct libpod_namespace_row *row,
+                       struct inspect_result *r) {
         const struct opt_libpod_container_create *o = &in->options->libpod_container_create;
         bool path = inspect_word_is(row->n->mode, SLICE("path")) || inspect_word_is(row->n->mode, SLICE("ns"));
 
         if (path ? o->allow_namespace_paths : !inspect_word_is(row->n->mode, SLICE("pod")) || o->allow_pod)
                 return true;
         if (path)
-                deny_namespace(in, row, "nsmode", row->n->mode, KEY("allow_namespace_paths"), "a namespace named by a file is not allowed", r);
+                deny_namespace(in, row, "nsmode", row->n->mode, KEY("allow_namespace_paths"),
+                               "a namespace named by a file is not allowed", r);
         else
-                deny_namespace(in, row, "nsmode", row->n->mode, KEY("allow_pod"), "the namespaces of a pod are not allowed", r);
+                deny_namespace(in, row, "nsmode", row->n->mode, KEY("allow_pod"),
+                               "the namespaces of a pod are not allowed", r);
         return false;
 }
 
-bool libpod_namespaces_check(const struct inspect_input *in, const struct libpod_namespace_row *rows, size_t n, struct inspect_result *r) {
-        static bool (*const checks[])(const struct inspect_input *in, const struct libpod_namespace_row *row, struct inspect_result *r) = {
-                judge_host, judge_sharing, judge_path,
+bool libpod_namespaces_check(const struct inspect_input *in, const struct libpod_namespace_row *rows, size_t n,
+                             struct inspect_result *r) {
+        static bool (*const checks[])(const struct inspect_input *in, const struct libpod_namespace_row *row,
+                                      struct inspect_result *r) = {
+                judge_host,
+                judge_sharing,
+                judge_path,
         };
 
         for (size_t c = 0; c < sizeof(checks) / sizeof(checks[0]); c++)

@@ -14,7 +14,8 @@
 static struct registry_policy plugin_policy(const struct inspect_input *in) {
         const struct opt_plugin *o = &in->options->plugin;
 
-        return (struct registry_policy) { "request_body.plugin", o->allow_all_registries, o->allow_official, o->allowed_registries };
+        return (struct registry_policy){ "request_body.plugin", o->allow_all_registries, o->allow_official,
+                                         o->allowed_registries };
 }
 
 /* ---- pull and upgrade: the privileges that the client grants ---- */
@@ -56,7 +57,8 @@ static bool is_foreign_capability(const struct inspect_input *in, struct slice v
         return !inspect_capabilities_allowed(in, &one, in->options->plugin.allowed_capabilities, false, &at);
 }
 
-static bool judge_privilege(const struct inspect_input *in, const struct privilege *p, const char *at, struct inspect_result *r) {
+static bool judge_privilege(const struct inspect_input *in, const struct privilege *p, const char *at,
+                            struct inspect_result *r) {
         const struct opt_plugin *o = &in->options->plugin;
         const struct {
                 const char *name;
@@ -64,16 +66,24 @@ static bool judge_privilege(const struct inspect_input *in, const struct privile
                 bool (*denied)(const struct inspect_input *in, struct slice value);
                 const char *option, *reason;
         } known[] = {
-                { "network", o->allow_host_network, is_host, KEY("allow_host_network"), "a plugin in the host's network is not allowed" },
-                { "mount", false, is_foreign_mount, KEY("allowed_bind_mounts"), "a plugin with this mount is not allowed" },
-                { "device", o->allow_all_devices, is_foreign_device, KEY("allowed_devices"), "a plugin with this device is not allowed" },
+                { "network", o->allow_host_network, is_host, KEY("allow_host_network"),
+                  "a plugin in the host's network is not allowed" },
+                { "mount", false, is_foreign_mount, KEY("allowed_bind_mounts"),
+                  "a plugin with this mount is not allowed" },
+                { "device", o->allow_all_devices, is_foreign_device, KEY("allowed_devices"),
+                  "a plugin with this device is not allowed" },
                 { "capabilities", o->allow_all_capabilities, is_foreign_capability, KEY("allowed_capabilities"),
                   "a plugin with this capability is not allowed" },
-                { "allow-all-devices", o->allow_all_devices, is_true, KEY("allow_all_devices"), "a plugin with all devices is not allowed" },
-                { "host ipc namespace", o->allow_host_ipc, is_true, KEY("allow_host_ipc"), "a plugin in the host's IPC namespace is not allowed" },
-                { "ipchost", o->allow_host_ipc, is_true, KEY("allow_host_ipc"), "a plugin in the host's IPC namespace is not allowed" },
-                { "host pid namespace", o->allow_host_pid, is_true, KEY("allow_host_pid"), "a plugin in the host's PID namespace is not allowed" },
-                { "pidhost", o->allow_host_pid, is_true, KEY("allow_host_pid"), "a plugin in the host's PID namespace is not allowed" },
+                { "allow-all-devices", o->allow_all_devices, is_true, KEY("allow_all_devices"),
+                  "a plugin with all devices is not allowed" },
+                { "host ipc namespace", o->allow_host_ipc, is_true, KEY("allow_host_ipc"),
+                  "a plugin in the host's IPC namespace is not allowed" },
+                { "ipchost", o->allow_host_ipc, is_true, KEY("allow_host_ipc"),
+                  "a plugin in the host's IPC namespace is not allowed" },
+                { "host pid namespace", o->allow_host_pid, is_true, KEY("allow_host_pid"),
+                  "a plugin in the host's PID namespace is not allowed" },
+                { "pidhost", o->allow_host_pid, is_true, KEY("allow_host_pid"),
+                  "a plugin in the host's PID namespace is not allowed" },
         };
         struct slice name = unicode_lower(in->arena, unicode_trim(p->name));
 
@@ -82,13 +92,14 @@ static bool judge_privilege(const struct inspect_input *in, const struct privile
                         continue;
                 for (size_t j = 0; j < p->value.n && !known[i].allowed; j++)
                         if (known[i].denied(in, p->value.at[j])) {
-                                inspect_deny(in, r, inspect_at(in, arena_printf(in->arena, "%s/Value", at).at, j), p->value.at[j],
-                                             known[i].option, "%s", known[i].reason);
+                                inspect_deny(in, r, inspect_at(in, arena_printf(in->arena, "%s/Value", at).at, j),
+                                             p->value.at[j], known[i].option, "%s", known[i].reason);
                                 return false;
                         }
                 return true;
         }
-        inspect_deny(in, r, inspect_under(in, at, SLICE("Name")), p->name, NULL, "this plugin privilege is not known here");
+        inspect_deny(in, r, inspect_under(in, at, SLICE("Name")), p->name, NULL,
+                     "this plugin privilege is not known here");
         return false;
 }
 
@@ -119,13 +130,15 @@ static void inspect_pull(const struct inspect_input *in, struct inspect_result *
         for (it = json_iter_of(in->json); json_next(&it, NULL, &v); i++) {
                 struct privilege p = { 0 };
 
-                if (!judge_decode_value(in, v, inspect_at(in, "", i), privilege_fields, sizeof(privilege_fields) / sizeof(privilege_fields[0]), &p, r))
+                if (!judge_decode_value(in, v, inspect_at(in, "", i), privilege_fields,
+                                        sizeof(privilege_fields) / sizeof(privilege_fields[0]), &p, r))
                         return;
         }
         for (i = 0, it = json_iter_of(in->json); json_next(&it, NULL, &v); i++) {
                 struct privilege p = { 0 };
 
-                (void) json_decode(v, privilege_fields, sizeof(privilege_fields) / sizeof(privilege_fields[0]), &p, in->arena, NULL);
+                (void) json_decode(v, privilege_fields, sizeof(privilege_fields) / sizeof(privilege_fields[0]), &p,
+                                   in->arena, NULL);
                 if (!judge_privilege(in, &p, inspect_at(in, "", i), r))
                         return;
         }
@@ -165,7 +178,8 @@ static bool has_allowed_prefix(const struct inspect_input *in, struct slice sett
         return false;
 }
 
-static bool judge_setting(const struct inspect_input *in, struct slice setting, const char *at, struct inspect_result *r) {
+static bool judge_setting(const struct inspect_input *in, struct slice setting, const char *at,
+                          struct inspect_result *r) {
         const struct opt_plugin *o = &in->options->plugin;
         struct slice key, value;
 
@@ -203,11 +217,13 @@ static void inspect_set(const struct inspect_input *in, struct inspect_result *r
                 return;
         for (it = json_iter_of(in->json); json_next(&it, NULL, &v); i++)
                 if (v.type != JSON_STRING && v.type != JSON_NULL) {
-                        inspect_deny(in, r, inspect_at(in, "", i), SLICE(""), NULL, "the request body is malformed: a setting is no string");
+                        inspect_deny(in, r, inspect_at(in, "", i), SLICE(""), NULL,
+                                     "the request body is malformed: a setting is no string");
                         return;
                 }
         for (i = 0, it = json_iter_of(in->json); json_next(&it, NULL, &v); i++)
-                if (!judge_setting(in, v.type == JSON_STRING ? json_string(v, in->arena) : SLICE(""), inspect_at(in, "", i), r))
+                if (!judge_setting(in, v.type == JSON_STRING ? json_string(v, in->arena) : SLICE(""),
+                                   inspect_at(in, "", i), r))
                         return;
 }
 
@@ -239,18 +255,23 @@ struct plugin_config {
         struct config_linux linux_;
 };
 
-static const struct json_field config_mount_fields[] = { JSON_FIELD(struct config_mount, source, "Source", JSON_K_STRING) };
-static const struct json_field config_device_fields[] = { JSON_FIELD(struct config_device, path, "Path", JSON_K_STRING) };
-static const struct json_field config_network_fields[] = { JSON_FIELD(struct config_network, type, "Type", JSON_K_STRING) };
+static const struct json_field config_mount_fields[] = { JSON_FIELD(struct config_mount, source, "Source",
+                                                                    JSON_K_STRING) };
+static const struct json_field config_device_fields[] = { JSON_FIELD(struct config_device, path, "Path",
+                                                                     JSON_K_STRING) };
+static const struct json_field config_network_fields[] = { JSON_FIELD(struct config_network, type, "Type",
+                                                                      JSON_K_STRING) };
 
 static const struct json_field config_linux_fields[] = {
         JSON_FIELD(struct config_linux, capabilities, "Capabilities", JSON_K_STRINGS),
         JSON_FIELD(struct config_linux, all_devices, "AllowAllDevices", JSON_K_BOOL),
-        JSON_NESTED(struct config_linux, devices, "Devices", JSON_K_STRUCTS, struct config_device, config_device_fields),
+        JSON_NESTED(struct config_linux, devices, "Devices", JSON_K_STRUCTS, struct config_device,
+                    config_device_fields),
 };
 
 static const struct json_field plugin_config_fields[] = {
-        JSON_NESTED(struct plugin_config, network, "Network", JSON_K_STRUCT, struct config_network, config_network_fields),
+        JSON_NESTED(struct plugin_config, network, "Network", JSON_K_STRUCT, struct config_network,
+                    config_network_fields),
         JSON_FIELD(struct plugin_config, ipc_host, "IpcHost", JSON_K_BOOL),
         JSON_FIELD(struct plugin_config, pid_host, "PidHost", JSON_K_BOOL),
         JSON_FIELD(struct plugin_config, propagated_mount, "PropagatedMount", JSON_K_STRING),
@@ -270,16 +291,21 @@ static void judge_config(const struct inspect_input *in, const struct plugin_con
         for (size_t i = 0; i < c->linux_.devices.n; i++)
                 foreign_device |= is_foreign_device(in, devices[i].path);
         const struct gate gates[] = {
-                { inspect_is_host(c->network.type), o->allow_host_network, "config.json/Network/Type", KEY("allow_host_network"),
-                  "a plugin in the host's network is not allowed" },
-                { c->ipc_host, o->allow_host_ipc, "config.json/IpcHost", KEY("allow_host_ipc"), "a plugin in the host's IPC namespace is not allowed" },
-                { c->pid_host, o->allow_host_pid, "config.json/PidHost", KEY("allow_host_pid"), "a plugin in the host's PID namespace is not allowed" },
-                { foreign_mount, false, "config.json/Mounts", KEY("allowed_bind_mounts"), "a plugin with this mount is not allowed" },
-                { !inspect_capabilities_allowed(in, &c->linux_.capabilities, o->allowed_capabilities, false, &at), o->allow_all_capabilities,
-                  "config.json/Linux/Capabilities", KEY("allowed_capabilities"), "a plugin with this capability is not allowed" },
-                { c->linux_.all_devices, o->allow_all_devices, "config.json/Linux/AllowAllDevices", KEY("allow_all_devices"),
-                  "a plugin with all devices is not allowed" },
-                { foreign_device, o->allow_all_devices, "config.json/Linux/Devices", KEY("allowed_devices"), "a plugin with this device is not allowed" },
+                { inspect_is_host(c->network.type), o->allow_host_network, "config.json/Network/Type",
+                  KEY("allow_host_network"), "a plugin in the host's network is not allowed" },
+                { c->ipc_host, o->allow_host_ipc, "config.json/IpcHost", KEY("allow_host_ipc"),
+                  "a plugin in the host's IPC namespace is not allowed" },
+                { c->pid_host, o->allow_host_pid, "config.json/PidHost", KEY("allow_host_pid"),
+                  "a plugin in the host's PID namespace is not allowed" },
+                { foreign_mount, false, "config.json/Mounts", KEY("allowed_bind_mounts"),
+                  "a plugin with this mount is not allowed" },
+                { !inspect_capabilities_allowed(in, &c->linux_.capabilities, o->allowed_capabilities, false, &at),
+                  o->allow_all_capabilities, "config.json/Linux/Capabilities", KEY("allowed_capabilities"),
+                  "a plugin with this capability is not allowed" },
+                { c->linux_.all_devices, o->allow_all_devices, "config.json/Linux/AllowAllDevices",
+                  KEY("allow_all_devices"), "a plugin with all devices is not allowed" },
+                { foreign_device, o->allow_all_devices, "config.json/Linux/Devices", KEY("allowed_devices"),
+                  "a plugin with this device is not allowed" },
         };
 
         (void) JUDGE_GATES(in, gates, r);
@@ -306,8 +332,8 @@ static bool create_arguments(const struct inspect_input *in, const char **argv, 
 }
 
 /*
- * The engine reads a tar, whatever Content-Type says, so a multipart body is no plugin. As with images, one plain config.json
- * is wanted, for the last one in the archive is what an engine keeps.
+ * The engine reads a tar, whatever Content-Type says, so a multipart body is no plugin. As with images, one plain
+ * config.json is wanted, for the last one in the archive is what an engine keeps.
  */
 static void inspect_create(const struct inspect_input *in, struct inspect_result *r) {
         const struct facts_watch *w;
@@ -318,11 +344,12 @@ static void inspect_create(const struct inspect_input *in, struct inspect_result
                 return;
         w = &f.watch[0];
         if (w->odd || w->parent || w->count > 1 || f.first[FACTS_P_THROUGH_LINK].index) {
-                inspect_deny(in, r, "config.json", SLICE(""), NULL, "config.json is in the archive more than once, or is no plain file");
+                inspect_deny(in, r, "config.json", SLICE(""), NULL,
+                             "config.json is in the archive more than once, or is no plain file");
                 return;
         }
-        if (f.status == FACTS_S_HDR || f.status == FACTS_S_NOT_TAR || f.status == FACTS_S_GZIP || f.status == FACTS_S_NONE ||
-            (f.status == FACTS_S_END && !w->has_content)) {
+        if (f.status == FACTS_S_HDR || f.status == FACTS_S_NOT_TAR || f.status == FACTS_S_GZIP ||
+            f.status == FACTS_S_NONE || (f.status == FACTS_S_END && !w->has_content)) {
                 inspect_deny(in, r, "config.json", SLICE(""), NULL, "the archive holds no config.json");
                 return;
         }
@@ -340,11 +367,14 @@ static void inspect_create(const struct inspect_input *in, struct inspect_result
 }
 
 const struct inspector inspect_plugin_rows[] = {
-        { HTTP_POST, "/plugins/pull", INSPECT_JSON, BODY_MAX, inspect_pull, .precheck = precheck_pull, .name = "plugin" },
+        { HTTP_POST, "/plugins/pull", INSPECT_JSON, BODY_MAX, inspect_pull, .precheck = precheck_pull,
+          .name = "plugin" },
         { HTTP_POST, "/plugins/create", INSPECT_ARCHIVE, ARCHIVE_MAX, inspect_create, .precheck = precheck_create,
           .unpack_arguments = create_arguments, .name = "plugin" },
-        { HTTP_POST, "/plugins/upgrade", INSPECT_JSON, BODY_MAX, inspect_pull, .precheck = precheck_pull, .name = "plugin" },
-        { HTTP_POST, "/plugins/{}/upgrade", INSPECT_JSON, BODY_MAX, inspect_pull, .precheck = precheck_pull, .name = "plugin" },
+        { HTTP_POST, "/plugins/upgrade", INSPECT_JSON, BODY_MAX, inspect_pull, .precheck = precheck_pull,
+          .name = "plugin" },
+        { HTTP_POST, "/plugins/{}/upgrade", INSPECT_JSON, BODY_MAX, inspect_pull, .precheck = precheck_pull,
+          .name = "plugin" },
         { HTTP_POST, "/plugins/set", INSPECT_JSON, BODY_MAX, inspect_set, .name = "plugin" },
         { HTTP_POST, "/plugins/{}/set", INSPECT_JSON, BODY_MAX, inspect_set, .name = "plugin" },
         { 0 },

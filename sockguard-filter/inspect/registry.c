@@ -9,7 +9,7 @@
 struct slice registry_normalize(struct slice host, struct arena *a) {
         host = unicode_lower(a, unicode_trim(host));
         if (host.len == 0 || slice_find(host, '/') >= 0)
-                return (struct slice) { 0 };
+                return (struct slice){ 0 };
         return slice_eq(host, SLICE("index.docker.io")) ? SLICE("docker.io") : host;
 }
 
@@ -19,7 +19,8 @@ static bool has_reference_characters_only(struct slice s) {
                 uint32_t cp;
                 size_t n = unicode_decode(s, &cp);
 
-                if (n == 0 || cp <= ' ' || cp == 0x7f || unicode_is_space(cp) || (cp < 0x80 && strchr("?#%\\", (int) cp)))
+                if (n == 0 || cp <= ' ' || cp == 0x7f || unicode_is_space(cp) ||
+                    (cp < 0x80 && strchr("?#%\\", (int) cp)))
                         return false;
                 s = slice_from(s, n);
         }
@@ -27,12 +28,12 @@ static bool has_reference_characters_only(struct slice s) {
 }
 
 /*
- * Engines take the first component for a host when it holds a dot or a colon, is "localhost", or holds an upper-case letter
- * (which no repository may).
+ * Engines take the first component for a host when it holds a dot or a colon, is "localhost", or holds an upper-case
+ * letter (which no repository may).
  */
 static bool is_host(struct slice component, struct arena *a) {
-        return slice_find(component, '.') >= 0 || slice_find(component, ':') >= 0 || unicode_fold_eq(component, SLICE("localhost")) ||
-               !slice_eq(unicode_lower(a, component), component);
+        return slice_find(component, '.') >= 0 || slice_find(component, ':') >= 0 ||
+               unicode_fold_eq(component, SLICE("localhost")) || !slice_eq(unicode_lower(a, component), component);
 }
 
 int reference_parse(struct slice text, struct arena *a, struct image_reference *ret) {
@@ -44,7 +45,7 @@ int reference_parse(struct slice text, struct arena *a, struct image_reference *
                 return -ENOENT;
         if (!has_reference_characters_only(text))
                 return -EINVAL;
-        *ret = (struct image_reference) { 0 };
+        *ret = (struct image_reference){ 0 };
         ret->digest = slice_cut(text, '@', &name, &digest);
         colon = slice_rfind(name, ':');
         slash = slice_rfind(name, '/');
@@ -73,7 +74,8 @@ int reference_parse(struct slice text, struct arena *a, struct image_reference *
         return 0;
 }
 
-enum registry_verdict registry_judge(const struct inspect_input *in, const struct registry_policy *p, struct slice reference) {
+enum registry_verdict registry_judge(const struct inspect_input *in, const struct registry_policy *p,
+                                     struct slice reference) {
         struct image_reference ref;
         int r;
 
@@ -89,8 +91,8 @@ enum registry_verdict registry_judge(const struct inspect_input *in, const struc
         return REGISTRY_DENIED;
 }
 
-bool registry_check(const struct inspect_input *in, const struct registry_policy *p, struct slice reference, const char *pointer,
-                    struct inspect_result *r) {
+bool registry_check(const struct inspect_input *in, const struct registry_policy *p, struct slice reference,
+                    const char *pointer, struct inspect_result *r) {
         struct image_reference ref = { 0 };
 
         switch (registry_judge(in, p, reference)) {
@@ -113,9 +115,11 @@ bool registry_check(const struct inspect_input *in, const struct registry_policy
  * Takes a credential field apart as far as its JSON. 1: *ret is the root, an object or null; 0: there is no field;
  * -EBADMSG: *r is filled in. Values never appear in a reason.
  */
-static int credential_field(const struct inspect_input *in, enum http_field_id id, const char *name, struct json_value *ret,
-                            struct inspect_result *r) {
-        static const struct { bool url, padded; } ways[] = { { false, true }, { true, true }, { false, false }, { true, false } };
+static int credential_field(const struct inspect_input *in, enum http_field_id id, const char *name,
+                            struct json_value *ret, struct inspect_result *r) {
+        static const struct {
+                bool url, padded;
+        } ways[] = { { false, true }, { true, true }, { false, false }, { true, false } };
         const struct http_field *f = http_head_find(in->head, id);
         struct slice text, decoded = { 0 };
         bool ok = false;
@@ -123,25 +127,25 @@ static int credential_field(const struct inspect_input *in, enum http_field_id i
         if (!f)
                 return 0;
         if (http_head_count(in->head, id) > 1) {
-                inspect_deny(in, r, name, (struct slice) { 0 }, NULL, "%s is sent more than once", name);
+                inspect_deny(in, r, name, (struct slice){ 0 }, NULL, "%s is sent more than once", name);
                 return -EBADMSG;
         }
         text = unicode_trim(f->value);
         if (text.len == 0)
                 return 0;
         if (text.len > HEADER_MAX) {
-                inspect_deny(in, r, name, (struct slice) { 0 }, NULL, "%s is longer than %u bytes", name, HEADER_MAX);
+                inspect_deny(in, r, name, (struct slice){ 0 }, NULL, "%s is longer than %u bytes", name, HEADER_MAX);
                 return -EBADMSG;
         }
         for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]) && !ok; i++)
                 ok = base64_decode(text, ways[i].url, ways[i].padded, in->arena, &decoded);
         if (!ok || decoded.len > HEADER_MAX || json_validate(decoded, 0, 64, in->arena, NULL) < 0) {
-                inspect_deny(in, r, name, (struct slice) { 0 }, NULL, "%s is not a JSON object in base64", name);
+                inspect_deny(in, r, name, (struct slice){ 0 }, NULL, "%s is not a JSON object in base64", name);
                 return -EBADMSG;
         }
         *ret = json_root(decoded);
         if (ret->type != JSON_OBJECT && ret->type != JSON_NULL) {
-                inspect_deny(in, r, name, (struct slice) { 0 }, NULL, "%s is not a JSON object in base64", name);
+                inspect_deny(in, r, name, (struct slice){ 0 }, NULL, "%s is not a JSON object in base64", name);
                 return -EBADMSG;
         }
         return 1;
@@ -165,7 +169,8 @@ bool registry_auth_check(const struct inspect_input *in, const struct registry_p
         if (k <= 0)
                 return k == 0;
         if (JSON_DECODE(root, credential_fields, &c, in->arena, NULL) < 0) {
-                inspect_deny(in, r, name, (struct slice) { 0 }, NULL, "%s names its server by something else than a text", name);
+                inspect_deny(in, r, name, (struct slice){ 0 }, NULL,
+                             "%s names its server by something else than a text", name);
                 return false;
         }
         server = unicode_trim(c.server);

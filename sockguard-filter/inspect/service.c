@@ -62,13 +62,15 @@ struct service {
 };
 
 static const struct json_field volume_options_fields[] = {
-        JSON_NESTED(struct volume_options, driver, "DriverConfig", JSON_K_OPT_STRUCT, struct inspect_driver_config, inspect_driver_config_fields),
+        JSON_NESTED(struct volume_options, driver, "DriverConfig", JSON_K_OPT_STRUCT, struct inspect_driver_config,
+                    inspect_driver_config_fields),
 };
 
 static const struct json_field mount_fields[] = {
         JSON_FIELD(struct service_mount, type, "Type", JSON_K_STRING),
         JSON_FIELD(struct service_mount, source, "Source", JSON_K_STRING),
-        JSON_NESTED(struct service_mount, volume, "VolumeOptions", JSON_K_OPT_STRUCT, struct volume_options, volume_options_fields),
+        JSON_NESTED(struct service_mount, volume, "VolumeOptions", JSON_K_OPT_STRUCT, struct volume_options,
+                    volume_options_fields),
 };
 
 static const struct json_field seccomp_fields[] = {
@@ -106,7 +108,8 @@ static const struct json_field container_fields[] = {
         JSON_FIELD(struct container_spec, hosts, "Hosts", JSON_K_STRINGS),
         JSON_FIELD(struct container_spec, sysctls, "Sysctls", JSON_K_STRING_MAP),
         JSON_FIELD(struct container_spec, read_only, "ReadOnly", JSON_K_BOOL),
-        JSON_NESTED(struct container_spec, privileges, "Privileges", JSON_K_OPT_STRUCT, struct privileges, privileges_fields),
+        JSON_NESTED(struct container_spec, privileges, "Privileges", JSON_K_OPT_STRUCT, struct privileges,
+                    privileges_fields),
         JSON_FIELD(struct container_spec, ulimits, "Ulimits", JSON_K_ARRAY),
 };
 
@@ -115,7 +118,8 @@ static const struct json_field target_fields[] = {
 };
 
 static const struct json_field task_fields[] = {
-        JSON_NESTED(struct task_template, container, "ContainerSpec", JSON_K_STRUCT, struct container_spec, container_fields),
+        JSON_NESTED(struct task_template, container, "ContainerSpec", JSON_K_STRUCT, struct container_spec,
+                    container_fields),
         JSON_NESTED(struct task_template, networks, "Networks", JSON_K_STRUCTS, struct network_target, target_fields),
         JSON_FIELD(struct task_template, runtime, "Runtime", JSON_K_STRING),
         JSON_FIELD(struct task_template, plugin, "PluginSpec", JSON_K_VALUE),
@@ -131,8 +135,9 @@ static const struct json_field service_fields[] = {
 #define SPEC "/TaskTemplate/ContainerSpec"
 
 /*
- * Docker takes a network's id, or the front of it, where it takes a name; its command line turns the name "host" into the id. So
- * the daemon is asked for the ids of its host network. 1: this is one; 0: it is not; -EBADMSG: the daemon's answer says nothing.
+ * Docker takes a network's id, or the front of it, where it takes a name; its command line turns the name "host" into
+ * the id. So the daemon is asked for the ids of its host network. 1: this is one; 0: it is not; -EBADMSG: the daemon's
+ * answer says nothing.
  */
 static int is_host_network(const struct inspect_input *in, struct slice target) {
         target = unicode_trim(target);
@@ -144,8 +149,8 @@ static int is_host_network(const struct inspect_input *in, struct slice target) 
 
                 if (answer->status == 404)
                         continue;
-                if (answer->status != 200 ||
-                    json_validate(answer->body, JSON_ALLOW_NUL | JSON_ALLOW_BAD_UTF8, JSON_DEPTH_MAX, in->arena, NULL) < 0)
+                if (answer->status != 200 || json_validate(answer->body, JSON_ALLOW_NUL | JSON_ALLOW_BAD_UTF8,
+                                                           JSON_DEPTH_MAX, in->arena, NULL) < 0)
                         return -EBADMSG;
                 id = json_member(json_root(answer->body), SLICE("Id"));
                 if (id.type != JSON_STRING)
@@ -156,7 +161,8 @@ static int is_host_network(const struct inspect_input *in, struct slice target) 
         return 0;
 }
 
-static bool judge_networks(const struct inspect_input *in, const struct json_list *networks, const char *at, struct inspect_result *r) {
+static bool judge_networks(const struct inspect_input *in, const struct json_list *networks, const char *at,
+                           struct inspect_result *r) {
         const struct network_target *t = networks->at;
 
         for (size_t i = 0; i < networks->n && !in->options->service.allow_host_network; i++) {
@@ -165,7 +171,9 @@ static bool judge_networks(const struct inspect_input *in, const struct json_lis
                 if (host == 0)
                         continue;
                 inspect_deny(in, r, inspect_under(in, inspect_at(in, at, i), SLICE("Target")), t[i].target,
-                             KEY("allow_host_network"), host > 0 ? "the host's network is not allowed" : "the daemon does not say which network is the host's");
+                             KEY("allow_host_network"),
+                             host > 0 ? "the host's network is not allowed"
+                                      : "the daemon does not say which network is the host's");
                 if (host < 0)
                         r->outcome = INSPECT_FAILED;
                 return false;
@@ -174,8 +182,8 @@ static bool judge_networks(const struct inspect_input *in, const struct json_lis
 }
 
 /*
- * The swarm reads a type that it does not know, and one that is not there, as a bind. So a missing one is judged as a bind, and
- * an unknown one, or one with blanks around it, is refused.
+ * The swarm reads a type that it does not know, and one that is not there, as a bind. So a missing one is judged as a
+ * bind, and an unknown one, or one with blanks around it, is refused.
  */
 static bool known_mount_type(struct slice type) {
         static const char *const known[] = { "", "bind", "volume", "tmpfs", "image" };
@@ -186,27 +194,30 @@ static bool known_mount_type(struct slice type) {
         return false;
 }
 
-static bool judge_mount(const struct inspect_input *in, const struct service_mount *m, size_t i, struct inspect_result *r) {
+static bool judge_mount(const struct inspect_input *in, const struct service_mount *m, size_t i,
+                        struct inspect_result *r) {
         const struct opt_service *o = &in->options->service;
         const char *at = inspect_at(in, SPEC "/Mounts", i);
 
         if (!known_mount_type(m->type)) {
-                inspect_deny(in, r, inspect_under(in, at, SLICE("Type")), m->type, NULL, "mounts of this type are not allowed");
+                inspect_deny(in, r, inspect_under(in, at, SLICE("Type")), m->type, NULL,
+                             "mounts of this type are not allowed");
                 return false;
         }
-        if ((m->type.len == 0 || unicode_fold_eq(m->type, SLICE("bind"))) && m->source.len > 0 && !inspect_path_allowed(in, m->source, o->allowed_bind_mounts)) {
+        if ((m->type.len == 0 || unicode_fold_eq(m->type, SLICE("bind"))) && m->source.len > 0 &&
+            !inspect_path_allowed(in, m->source, o->allowed_bind_mounts)) {
                 inspect_deny(in, r, inspect_under(in, at, SLICE("Source")), m->source, KEY("allowed_bind_mounts"),
                              "this bind mount is not allowed");
                 return false;
         }
-        if (unicode_fold_eq(m->type, SLICE("image")) &&
-            inspect_trust_enforced(in, &o->image_trust)) {
+        if (unicode_fold_eq(m->type, SLICE("image")) && inspect_trust_enforced(in, &o->image_trust)) {
                 inspect_deny(in, r, inspect_under(in, at, SLICE("Type")), m->type, KEY("image_trust.mode"),
                              "a mounted image would not be verified");
                 return false;
         }
         return !m->volume || !m->volume->driver ||
-               inspect_driver_config_allowed(in, r, m->volume->driver, SPEC "/Mounts", i, "/VolumeOptions/DriverConfig");
+               inspect_driver_config_allowed(in, r, m->volume->driver, SPEC "/Mounts", i,
+                                             "/VolumeOptions/DriverConfig");
 }
 
 static bool judge_mounts(const struct inspect_input *in, const struct json_list *mounts, struct inspect_result *r) {
@@ -224,7 +235,8 @@ static bool judge_hardening(const struct inspect_input *in, const struct contain
         static const struct selinux no_selinux;
         const struct opt_service *o = &in->options->service;
         const struct privileges *p = c->privileges ? c->privileges : &no_privileges;
-        const struct profile_mode *seccomp = p->seccomp ? p->seccomp : &no_profile, *apparmor = p->apparmor ? p->apparmor : &no_profile;
+        const struct profile_mode *seccomp = p->seccomp ? p->seccomp : &no_profile,
+                                  *apparmor = p->apparmor ? p->apparmor : &no_profile;
         const struct selinux *selinux = p->selinux ? p->selinux : &no_selinux;
         bool custom = inspect_word_is(seccomp->mode, SLICE("custom")) ||
                       (inspect_is_blank(seccomp->mode) && !judge_absent(seccomp->profile));
@@ -235,20 +247,23 @@ static bool judge_hardening(const struct inspect_input *in, const struct contain
                   "a user other than root is required" },
                 { !c->read_only, !o->require_readonly_rootfs, SPEC "/ReadOnly", KEY("require_readonly_rootfs"),
                   "a read-only root file system is required" },
-                { !inspect_strings_have_word(&c->cap_drop, SLICE("ALL")), !o->require_drop_all_capabilities, SPEC "/CapabilityDrop",
-                  KEY("require_drop_all_capabilities"), "dropping all capabilities is required" },
-                { inspect_word_is(seccomp->mode, SLICE("unconfined")), !o->deny_unconfined_seccomp, SPEC "/Privileges/Seccomp/Mode",
-                  KEY("deny_unconfined_seccomp"), "running without seccomp is not allowed" },
-                { custom, !o->deny_custom_seccomp_profiles, SPEC "/Privileges/Seccomp", KEY("deny_custom_seccomp_profiles"),
-                  "seccomp profiles of one's own are not allowed" },
-                { inspect_word_is(apparmor->mode, SLICE("disabled")), !o->deny_unconfined_apparmor, SPEC "/Privileges/AppArmor/Mode",
-                  KEY("deny_unconfined_apparmor"), "running without AppArmor is not allowed" },
-                { selinux->disable, !o->deny_selinux_disable, SPEC "/Privileges/SELinuxContext/Disable", KEY("deny_selinux_disable"),
-                  "running without SELinux is not allowed" },
-                { !inspect_is_blank(selinux->user) || !inspect_is_blank(selinux->role) || !inspect_is_blank(selinux->type) ||
-                          !inspect_is_blank(selinux->level),
-                  !o->deny_selinux_label_override, SPEC "/Privileges/SELinuxContext", KEY("deny_selinux_label_override"),
-                  "SELinux labels of one's own are not allowed" },
+                { !inspect_strings_have_word(&c->cap_drop, SLICE("ALL")), !o->require_drop_all_capabilities,
+                  SPEC "/CapabilityDrop", KEY("require_drop_all_capabilities"),
+                  "dropping all capabilities is required" },
+                { inspect_word_is(seccomp->mode, SLICE("unconfined")), !o->deny_unconfined_seccomp,
+                  SPEC "/Privileges/Seccomp/Mode", KEY("deny_unconfined_seccomp"),
+                  "running without seccomp is not allowed" },
+                { custom, !o->deny_custom_seccomp_profiles, SPEC "/Privileges/Seccomp",
+                  KEY("deny_custom_seccomp_profiles"), "seccomp profiles of one's own are not allowed" },
+                { inspect_word_is(apparmor->mode, SLICE("disabled")), !o->deny_unconfined_apparmor,
+                  SPEC "/Privileges/AppArmor/Mode", KEY("deny_unconfined_apparmor"),
+                  "running without AppArmor is not allowed" },
+                { selinux->disable, !o->deny_selinux_disable, SPEC "/Privileges/SELinuxContext/Disable",
+                  KEY("deny_selinux_disable"), "running without SELinux is not allowed" },
+                { !inspect_is_blank(selinux->user) || !inspect_is_blank(selinux->role) ||
+                          !inspect_is_blank(selinux->type) || !inspect_is_blank(selinux->level),
+                  !o->deny_selinux_label_override, SPEC "/Privileges/SELinuxContext",
+                  KEY("deny_selinux_label_override"), "SELinux labels of one's own are not allowed" },
         };
 
         return JUDGE_GATES(in, gates, r);
@@ -259,17 +274,22 @@ static bool judge_rest(const struct inspect_input *in, const struct task_templat
         const struct opt_service *o = &in->options->service;
         const struct container_spec *c = &t->container;
         const struct gate gates[] = {
-                { (!inspect_is_blank(t->runtime) && !inspect_word_is(t->runtime, SLICE("container"))) || !judge_absent(t->plugin),
+                { (!inspect_is_blank(t->runtime) && !inspect_word_is(t->runtime, SLICE("container"))) ||
+                          !judge_absent(t->plugin),
                   o->allow_plugin_tasks, "/TaskTemplate/Runtime", KEY("allow_plugin_tasks"),
                   "a task that is no container (a plugin) is not allowed" },
                 { !judge_absent(t->attachment), o->allow_network_attachments, "/TaskTemplate/NetworkAttachmentSpec",
                   KEY("allow_network_attachments"), "attaching containers to networks by a task is not allowed" },
-                { !judge_absent(c->privileges ? c->privileges->credential_spec : (struct json_value) { 0 }), o->allow_credential_spec,
-                  SPEC "/Privileges/CredentialSpec", KEY("allow_credential_spec"), "a credential specification is not allowed" },
-                { !inspect_is_blank(c->isolation) && !inspect_word_is(c->isolation, SLICE("default")), o->allow_isolation,
-                  SPEC "/Isolation", KEY("allow_isolation"), "choosing the isolation is not allowed" },
-                { judge_not_empty(c->ulimits), o->allow_ulimits, SPEC "/Ulimits", KEY("allow_ulimits"), "resource limits of one's own are not allowed" },
-                { c->hosts.n > 0, o->allow_extra_hosts, SPEC "/Hosts", KEY("allow_extra_hosts"), "extra host names are not allowed" },
+                { !judge_absent(c->privileges ? c->privileges->credential_spec : (struct json_value){ 0 }),
+                  o->allow_credential_spec, SPEC "/Privileges/CredentialSpec", KEY("allow_credential_spec"),
+                  "a credential specification is not allowed" },
+                { !inspect_is_blank(c->isolation) && !inspect_word_is(c->isolation, SLICE("default")),
+                  o->allow_isolation, SPEC "/Isolation", KEY("allow_isolation"),
+                  "choosing the isolation is not allowed" },
+                { judge_not_empty(c->ulimits), o->allow_ulimits, SPEC "/Ulimits", KEY("allow_ulimits"),
+                  "resource limits of one's own are not allowed" },
+                { c->hosts.n > 0, o->allow_extra_hosts, SPEC "/Hosts", KEY("allow_extra_hosts"),
+                  "extra host names are not allowed" },
         };
 
         return JUDGE_GATES(in, gates, r);
@@ -278,19 +298,23 @@ static bool judge_rest(const struct inspect_input *in, const struct task_templat
 static void judge_service(const struct inspect_input *in, const struct service *s, struct inspect_result *r) {
         const struct opt_service *o = &in->options->service;
         const struct container_spec *c = &s->task.container;
-        const struct registry_policy registry = { "request_body.service", o->allow_all_registries, o->allow_official, o->allowed_registries };
+        const struct registry_policy registry = { "request_body.service", o->allow_all_registries, o->allow_official,
+                                                  o->allowed_registries };
         size_t at;
 
-        if (!judge_networks(in, &s->networks, "/Networks", r) || !judge_networks(in, &s->task.networks, "/TaskTemplate/Networks", r) ||
-            !judge_mounts(in, &c->mounts, r) || !judge_hardening(in, c, r))
+        if (!judge_networks(in, &s->networks, "/Networks", r) ||
+            !judge_networks(in, &s->task.networks, "/TaskTemplate/Networks", r) || !judge_mounts(in, &c->mounts, r) ||
+            !judge_hardening(in, c, r))
                 return;
-        if (!o->allow_all_capabilities && !inspect_capabilities_allowed(in, &c->cap_add, o->allowed_capabilities, true, &at)) {
-                inspect_deny(in, r, inspect_at(in, SPEC "/CapabilityAdd", at), c->cap_add.at[at], KEY("allowed_capabilities"),
-                             "this capability is not allowed");
+        if (!o->allow_all_capabilities &&
+            !inspect_capabilities_allowed(in, &c->cap_add, o->allowed_capabilities, true, &at)) {
+                inspect_deny(in, r, inspect_at(in, SPEC "/CapabilityAdd", at), c->cap_add.at[at],
+                             KEY("allowed_capabilities"), "this capability is not allowed");
                 return;
         }
         if (c->sysctls.n > 0 && !o->allow_sysctls) {
-                inspect_deny(in, r, SPEC "/Sysctls", c->sysctls.names[0], KEY("allow_sysctls"), "kernel parameters are not allowed");
+                inspect_deny(in, r, SPEC "/Sysctls", c->sysctls.names[0], KEY("allow_sysctls"),
+                             "kernel parameters are not allowed");
                 return;
         }
         if (!registry_check(in, &registry, c->image, SPEC "/Image", r) || !judge_rest(in, &s->task, r))
@@ -310,7 +334,8 @@ static void inspect_service(const struct inspect_input *in, struct inspect_resul
 
 static bool rolls_back(const struct inspect_input *in) {
         for (size_t i = 0; i < in->query->n; i++)
-                if (slice_eq(in->query->at[i].name, SLICE("rollback")) && inspect_word_is(in->query->at[i].value, SLICE("previous")))
+                if (slice_eq(in->query->at[i].name, SLICE("rollback")) &&
+                    inspect_word_is(in->query->at[i].value, SLICE("previous")))
                         return true;
         return false;
 }
@@ -356,16 +381,20 @@ static void inspect_previous(const struct inspect_input *in, struct inspect_resu
         if (in->lookup->status == 404)
                 return;
         /* Where the guard is on, it makes the same look-up, and its answer says more. */
-        if (in->lookup->status != 200 ||
-            json_validate(in->lookup->body, JSON_ALLOW_NUL | JSON_ALLOW_BAD_UTF8, JSON_DEPTH_MAX, in->arena, NULL) < 0) {
+        if (in->lookup->status != 200 || json_validate(in->lookup->body, JSON_ALLOW_NUL | JSON_ALLOW_BAD_UTF8,
+                                                       JSON_DEPTH_MAX, in->arena, NULL) < 0) {
                 if (!in->options->service.require_cpu_limit && !in->options->service.require_cpu_limit_hard)
-                        *r = (struct inspect_result) { .outcome = INSPECT_FAILED, .reason = SLICE("the service's previous specification could not be read") };
+                        *r = (struct inspect_result){
+                                .outcome = INSPECT_FAILED,
+                                .reason = SLICE("the service's previous specification could not be read")
+                        };
                 return;
         }
         previous = json_member(json_root(in->lookup->body), SLICE("PreviousSpec"));
         if (judge_absent(previous))
                 return;
-        if (judge_decode_value(in, previous, "/PreviousSpec", service_fields, sizeof(service_fields) / sizeof(service_fields[0]), &s, r))
+        if (judge_decode_value(in, previous, "/PreviousSpec", service_fields,
+                               sizeof(service_fields) / sizeof(service_fields[0]), &s, r))
                 judge_service(in, &s, r);
 }
 

@@ -50,7 +50,8 @@ static const struct json_field encryption_fields[] = {
 
 static const struct json_field spec_fields[] = {
         JSON_NESTED(struct swarm_spec, ca, "CAConfig", JSON_K_STRUCT, struct ca_config, ca_fields),
-        JSON_NESTED(struct swarm_spec, encryption, "EncryptionConfig", JSON_K_STRUCT, struct encryption, encryption_fields),
+        JSON_NESTED(struct swarm_spec, encryption, "EncryptionConfig", JSON_K_STRUCT, struct encryption,
+                    encryption_fields),
 };
 
 static const struct json_field init_fields[] = {
@@ -70,24 +71,30 @@ static const struct json_field unlock_fields[] = {
         JSON_FIELD(struct swarm_unlock, key, "UnlockKey", JSON_K_STRING),
 };
 
-/* The cluster's certificate authority and its lock: the same in a new swarm as in an update. `at` precedes the pointers. */
-static bool judge_spec(const struct inspect_input *in, const struct swarm_spec *s, const char *at, struct inspect_result *r) {
+/* The cluster's certificate authority and its lock: the same in a new swarm as in an update. `at` precedes the
+ * pointers. */
+static bool judge_spec(const struct inspect_input *in, const struct swarm_spec *s, const char *at,
+                       struct inspect_result *r) {
         const struct opt_swarm *o = &in->options->swarm;
 
         if (judge_not_empty(s->ca.external_cas) && !o->allow_external_ca) {
-                inspect_deny(in, r, arena_printf(in->arena, "%s/CAConfig/ExternalCAs", at).at, (struct slice) { 0 },
-                             "request_body.swarm.allow_external_ca", "an external certificate authority is not allowed");
+                inspect_deny(in, r, arena_printf(in->arena, "%s/CAConfig/ExternalCAs", at).at, (struct slice){ 0 },
+                             "request_body.swarm.allow_external_ca",
+                             "an external certificate authority is not allowed");
                 return false;
         }
-        if ((unicode_trim(s->ca.signing_cert).len > 0 || unicode_trim(s->ca.signing_key).len > 0 || s->ca.force_rotate > 0) &&
+        if ((unicode_trim(s->ca.signing_cert).len > 0 || unicode_trim(s->ca.signing_key).len > 0 ||
+             s->ca.force_rotate > 0) &&
             !o->allow_signing_ca_update) {
-                inspect_deny(in, r, arena_printf(in->arena, "%s/CAConfig", at).at, (struct slice) { 0 },
-                             "request_body.swarm.allow_signing_ca_update", "changing the signing certificate authority is not allowed");
+                inspect_deny(in, r, arena_printf(in->arena, "%s/CAConfig", at).at, (struct slice){ 0 },
+                             "request_body.swarm.allow_signing_ca_update",
+                             "changing the signing certificate authority is not allowed");
                 return false;
         }
         if (s->encryption.auto_lock && !o->allow_auto_lock_managers) {
-                inspect_deny(in, r, arena_printf(in->arena, "%s/EncryptionConfig/AutoLockManagers", at).at, (struct slice) { 0 },
-                             "request_body.swarm.allow_auto_lock_managers", "locking the managers is not allowed");
+                inspect_deny(in, r, arena_printf(in->arena, "%s/EncryptionConfig/AutoLockManagers", at).at,
+                             (struct slice){ 0 }, "request_body.swarm.allow_auto_lock_managers",
+                             "locking the managers is not allowed");
                 return false;
         }
         return true;
@@ -99,8 +106,8 @@ static void inspect_init(const struct inspect_input *in, struct inspect_result *
         if (in->body.len == 0 || !INSPECT_DECODE(in, r, init_fields, &s))
                 return;
         if (s.force_new_cluster && !in->options->swarm.allow_force_new_cluster)
-                inspect_deny(in, r, "/ForceNewCluster", (struct slice) { 0 }, "request_body.swarm.allow_force_new_cluster",
-                             "forcing a new cluster is not allowed");
+                inspect_deny(in, r, "/ForceNewCluster", (struct slice){ 0 },
+                             "request_body.swarm.allow_force_new_cluster", "forcing a new cluster is not allowed");
         else
                 (void) judge_spec(in, &s.spec, "/Spec", r);
 }
@@ -112,11 +119,13 @@ static void inspect_join(const struct inspect_input *in, struct inspect_result *
         if (in->body.len == 0 || !INSPECT_DECODE(in, r, join_fields, &s))
                 return;
         for (size_t i = 0; i < s.remote_addrs.n; i++) {
-                struct slice addr = unicode_lower(in->arena, unicode_trim(s.remote_addrs.at[i])); /* as the list's entries are */
+                struct slice addr =
+                        unicode_lower(in->arena, unicode_trim(s.remote_addrs.at[i])); /* as the list's entries are */
 
                 if (addr.len > 0 && !policy_strs_have(in->policy, o->allowed_join_remote_addrs, addr)) {
                         inspect_deny(in, r, inspect_at(in, "/RemoteAddrs", i), addr,
-                                     "request_body.swarm.allowed_join_remote_addrs", "joining this manager's swarm is not allowed");
+                                     "request_body.swarm.allowed_join_remote_addrs",
+                                     "joining this manager's swarm is not allowed");
                         return;
                 }
         }
@@ -153,7 +162,8 @@ static void precheck_update(const struct inspect_input *in, struct inspect_resul
         } tokens[] = {
                 { "rotateWorkerToken", o->allow_token_rotation, "request_body.swarm.allow_token_rotation" },
                 { "rotateManagerToken", o->allow_token_rotation, "request_body.swarm.allow_token_rotation" },
-                { "rotateManagerUnlockKey", o->allow_manager_unlock_key_rotation, "request_body.swarm.allow_manager_unlock_key_rotation" },
+                { "rotateManagerUnlockKey", o->allow_manager_unlock_key_rotation,
+                  "request_body.swarm.allow_manager_unlock_key_rotation" },
         };
 
         for (size_t i = 0; i < sizeof(tokens) / sizeof(tokens[0]); i++) {
@@ -171,7 +181,8 @@ static void precheck_update(const struct inspect_input *in, struct inspect_resul
 
 static void refuse_unlock(const struct inspect_input *in, struct inspect_result *r) {
         if (!in->options->swarm.allow_unlock)
-                inspect_deny(in, r, NULL, SLICE(""), "request_body.swarm.allow_unlock", "unlocking the swarm is not allowed");
+                inspect_deny(in, r, NULL, SLICE(""), "request_body.swarm.allow_unlock",
+                             "unlocking the swarm is not allowed");
 }
 
 /* A body of known length is judged with it, so that one too large is refused as that. */
@@ -190,7 +201,9 @@ static void inspect_unlock(const struct inspect_input *in, struct inspect_result
 const struct inspector inspect_swarm_rows[] = {
         { HTTP_POST, "/swarm/init", INSPECT_JSON, BODY_MAX, inspect_init, .name = "swarm" },
         { HTTP_POST, "/swarm/join", INSPECT_JSON, BODY_MAX, inspect_join, .name = "swarm" },
-        { HTTP_POST, "/swarm/update", INSPECT_JSON, BODY_MAX, inspect_update, .precheck = precheck_update, .name = "swarm" },
-        { HTTP_POST, "/swarm/unlock", INSPECT_JSON, BODY_MAX, inspect_unlock, .precheck = precheck_unlock, .name = "swarm" },
+        { HTTP_POST, "/swarm/update", INSPECT_JSON, BODY_MAX, inspect_update, .precheck = precheck_update,
+          .name = "swarm" },
+        { HTTP_POST, "/swarm/unlock", INSPECT_JSON, BODY_MAX, inspect_unlock, .precheck = precheck_unlock,
+          .name = "swarm" },
         { 0 },
 };

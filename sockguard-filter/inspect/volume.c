@@ -5,11 +5,12 @@
 
 #define BODY_MAX (1024u * 1024)
 
-static bool driver_check(const struct inspect_input *in, const struct opt_volume *policy, const char *block, struct slice driver,
-                         struct inspect_result *r) {
+static bool driver_check(const struct inspect_input *in, const struct opt_volume *policy, const char *block,
+                         struct slice driver, struct inspect_result *r) {
         if (inspect_is_blank(driver) || inspect_word_is(driver, SLICE("local")) || policy->allow_custom_drivers)
                 return true;
-        inspect_deny(in, r, "/Driver", driver, arena_printf(in->arena, "request_body.%s.allow_custom_drivers", block).at,
+        inspect_deny(in, r, "/Driver", driver,
+                     arena_printf(in->arena, "request_body.%s.allow_custom_drivers", block).at,
                      "volume driver is not allowed");
         return false;
 }
@@ -38,7 +39,8 @@ static void inspect_volume(const struct inspect_input *in, struct inspect_result
             !judge_volume_options(in, policy, "volume", &v.opts, "/Opts", r))
                 return;
         if (!judge_absent(v.cluster) && !policy->allow_custom_drivers)
-                inspect_deny(in, r, "/ClusterVolumeSpec", (struct slice) { 0 }, "request_body.volume.allow_custom_drivers",
+                inspect_deny(in, r, "/ClusterVolumeSpec", (struct slice){ 0 },
+                             "request_body.volume.allow_custom_drivers",
                              "cluster volumes use a driver of their own, which is not allowed");
 }
 

@@ -5,29 +5,27 @@
 #include <stdint.h>
 
 /*
- * What sockguard-unpack says about an upload. It states facts; whether they are allowed is decided by the filter. The text on
- * its standard output, every line ended by LF, numbers decimal, sizes of byte strings in front of them:
+ * What sockguard-unpack says about an upload. It states facts; whether they are allowed is decided by the filter. The
+ * text on its standard output, every line ended by LF, numbers decimal, sizes of byte strings in front of them:
  *
  *         sockguard-facts 1
  *         container KIND                     plain gzip bzip2 xz zstd
  *         status HOW                         how the walk over the entries ended: FACTS_STATUS below
  *         entries N                          entries seen
  *         trailing 0|1                       something else than zero bytes follows the end marker
- *         first PROPERTY INDEX LEN           once a property that was seen, with the first entry that has it (counted from 1)
- *         <LEN bytes: its name, shortened>
- *         watch I COUNT REGULAR ODD PARENT CONTENT LEN    once a watched name, in the order of the arguments
- *         <LEN bytes: content of the first regular entry; 0 when CONTENT is 0>
- *         raw LEN                            only when asked for, the body is no archive and not longer than the content limit
- *         <LEN bytes>
- *         end
+ *         first PROPERTY INDEX LEN           once a property that was seen, with the first entry that has it (counted
+ * from 1) <LEN bytes: its name, shortened> watch I COUNT REGULAR ODD PARENT CONTENT LEN    once a watched name, in the
+ * order of the arguments <LEN bytes: content of the first regular entry; 0 when CONTENT is 0> raw LEN only when asked
+ * for, the body is no archive and not longer than the content limit <LEN bytes> end
  *
  * The order of lines is this one. A reader refuses anything else, and whatever is missing `end` was cut short.
  */
 
 #define FACTS_MAGIC "sockguard-facts 1\n"
 #define FACTS_WATCH_MAX 6u
-#define FACTS_CONTENT_MAX (1024u * 1024) /* bytes of one watched entry; the default and the most that can be asked for */
-#define FACTS_NAME_MAX 256u              /* bytes of an entry's name that are reported */
+#define FACTS_CONTENT_MAX \
+        (1024u * 1024)      /* bytes of one watched entry; the default and the most that can be asked for */
+#define FACTS_NAME_MAX 256u /* bytes of an entry's name that are reported */
 #define FACTS_MAX ((FACTS_WATCH_MAX + 1) * FACTS_CONTENT_MAX + 16384u)
 
 /* FACT(name, text): how the walk ended. */
@@ -52,8 +50,9 @@
         FACT(DEVICE, "device")                  /* character or block device */ \
         FACT(SYMLINK_ESCAPES, "symlinkescapes") /* target absolute or outside the root, read lexically */ \
         FACT(HARDLINK_ESCAPES, "hardlinkescapes") \
-        FACT(THROUGH_LINK, "throughlink")       /* its path, or its link's target, passes through a symbolic link of the archive */ \
-        FACT(CAPABILITY, "capability")          /* security.capability attribute */
+        FACT(THROUGH_LINK, \
+             "throughlink") /* its path, or its link's target, passes through a symbolic link of the archive */ \
+        FACT(CAPABILITY, "capability") /* security.capability attribute */
 
 #define FACT(name, text) FACTS_S_##name,
 enum facts_status { FACTS_STATUS(FACT) FACTS_S_MAX_ };

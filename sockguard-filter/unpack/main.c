@@ -16,15 +16,15 @@
 /*
  * sockguard-unpack [-g BYTES] [-c BYTES] [-r] [--] [NAME...]
  *
- * Reads the upload on descriptor 0 (a file, from its start, its offset left alone) and writes facts about it to descriptor 1
- * (unpack/facts.h).
+ * Reads the upload on descriptor 0 (a file, from its start, its offset left alone) and writes facts about it to
+ * descriptor 1 (unpack/facts.h).
  *
  *      -g BYTES  read gzip, at most so much output      -c BYTES  longest watched entry or raw body
  *      -r        hand over a body that is no archive     NAME      report this entry's content
  *
- * Exit status: 0 the facts are complete; 1 they are not; 2 wrong arguments. Run by sockguard-filter, for one upload. The
- * upload is hostile: before its first byte is looked at, all that is left to this process is write(2) to descriptor 1 and
- * to end.
+ * Exit status: 0 the facts are complete; 1 they are not; 2 wrong arguments. Run by sockguard-filter, for one upload.
+ * The upload is hostile: before its first byte is looked at, all that is left to this process is write(2) to descriptor
+ * 1 and to end.
  */
 
 #define CPU_SECONDS 30 /* the filter waits no longer for the whole upload */
@@ -130,7 +130,9 @@ int main(int argc, char **argv) {
         struct stat st;
 
         if (argc < 1 || read_arguments(argv, &request) < 0)
-                return complain("sockguard-unpack: wrong arguments (it is run by sockguard-filter; see sockguard-filter(8))\n", 2);
+                return complain(
+                        "sockguard-unpack: wrong arguments (it is run by sockguard-filter; see sockguard-filter(8))\n",
+                        2);
         if (fstat(STDIN_FILENO, &st) < 0 || !S_ISREG(st.st_mode))
                 return complain("sockguard-unpack: standard input must be the upload, in a file\n", 2);
         if (st.st_size > 0) {

@@ -67,7 +67,7 @@ static const char *const kind_text[] = { "plain", "gzip", "bzip2", "xz", "zstd" 
 int walk_report(const struct walk *w, int fd) {
         static struct out o;
 
-        o = (struct out) { .fd = fd };
+        o = (struct out){ .fd = fd };
         out_word(&o, FACTS_MAGIC);
         out_word(&o, "container ");
         out_word(&o, kind_text[w->kind]);

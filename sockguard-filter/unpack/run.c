@@ -34,7 +34,8 @@ static void become_unpack(const char *path, char *const *argv, int spool, int ou
         static char *const no_environment[] = { NULL };
 
         /* Everything else is close-on-exec. A descriptor that is in its place already would stay so, too. */
-        if ((spool == STDIN_FILENO ? fcntl(spool, F_SETFD, 0) : dup2(spool, STDIN_FILENO)) >= 0 && dup2(out, STDOUT_FILENO) >= 0)
+        if ((spool == STDIN_FILENO ? fcntl(spool, F_SETFD, 0) : dup2(spool, STDIN_FILENO)) >= 0 &&
+            dup2(out, STDOUT_FILENO) >= 0)
                 (void) execve(path, argv, no_environment);
         _exit(127);
 }

@@ -14,7 +14,10 @@ enum stream_kind stream_detect(struct slice body) {
                 return STREAM_GZIP;
         if (starts_with(body, "BZh", 3))
                 return STREAM_BZIP2;
-        if (starts_with(body, "\xfd" "7zXZ\0", 6))
+        if (starts_with(body,
+                        "\xfd"
+                        "7zXZ\0",
+                        6))
                 return STREAM_XZ;
         if (starts_with(body, "\x28\xb5\x2f\xfd", 4))
                 return STREAM_ZSTD;
@@ -115,7 +118,7 @@ int stream_gunzip(struct stream *s, struct slice body, uint64_t limit) {
         s->gzip = true;
         s->limit = limit;
         s->pool_used = 0;
-        s->z = (z_stream) { .zalloc = pool_alloc, .zfree = pool_free, .opaque = s };
+        s->z = (z_stream){ .zalloc = pool_alloc, .zfree = pool_free, .opaque = s };
         if (inflateInit2(&s->z, -MAX_WBITS) != Z_OK)
                 return s->error = UNPACK_E_IO;
         return 0;

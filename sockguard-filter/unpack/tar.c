@@ -5,17 +5,33 @@
 
 /* Header fields: offset and length (POSIX.1-1988; the GNU and star extensions reuse the prefix area). */
 enum {
-        F_NAME = 0, F_NAME_LEN = 100,
-        F_MODE = 100, F_UID = 108, F_GID = 116, F_SMALL_LEN = 8,
-        F_SIZE = 124, F_MTIME = 136, F_NUMBER_LEN = 12,
+        F_NAME = 0,
+        F_NAME_LEN = 100,
+        F_MODE = 100,
+        F_UID = 108,
+        F_GID = 116,
+        F_SMALL_LEN = 8,
+        F_SIZE = 124,
+        F_MTIME = 136,
+        F_NUMBER_LEN = 12,
         F_CHECKSUM = 148,
         F_TYPE = 156,
-        F_LINK = 157, F_LINK_LEN = 100,
+        F_LINK = 157,
+        F_LINK_LEN = 100,
         F_MAGIC = 257,
-        F_DEVMAJOR = 329, F_DEVMINOR = 337,
-        F_PREFIX = 345, F_PREFIX_LEN = 155,
-        F_STAR_PREFIX_LEN = 131, F_STAR_ATIME = 476, F_STAR_CTIME = 488, F_STAR_TRAILER = 508,
-        F_GNU_ATIME = 345, F_GNU_CTIME = 357, F_GNU_SPARSE = 386, F_GNU_EXTENDED = 482, F_GNU_REALSIZE = 483,
+        F_DEVMAJOR = 329,
+        F_DEVMINOR = 337,
+        F_PREFIX = 345,
+        F_PREFIX_LEN = 155,
+        F_STAR_PREFIX_LEN = 131,
+        F_STAR_ATIME = 476,
+        F_STAR_CTIME = 488,
+        F_STAR_TRAILER = 508,
+        F_GNU_ATIME = 345,
+        F_GNU_CTIME = 357,
+        F_GNU_SPARSE = 386,
+        F_GNU_EXTENDED = 482,
+        F_GNU_REALSIZE = 483,
 };
 
 enum format { FORMAT_NONE, FORMAT_V7, FORMAT_USTAR, FORMAT_STAR, FORMAT_GNU };
@@ -157,7 +173,8 @@ int64_t tar_read(struct tar *t, void *to, size_t n) {
         return (uint64_t) got < want ? UNPACK_E_IO : got;
 }
 
-/* The rest of an entry and its padding. Padding that is cut short at the end of the input is no error but the end: 0. */
+/* The rest of an entry and its padding. Padding that is cut short at the end of the input is no error but the end: 0.
+ */
 static int skip_rest(struct tar *t) {
         int64_t n = stream_read(t->in, NULL, t->data_left);
 
@@ -221,7 +238,8 @@ static int format_fields(struct tar *t, struct header *h) {
 
         if (h->format == FORMAT_V7)
                 return 0;
-        if (numeric(field(t, F_DEVMAJOR, F_SMALL_LEN), &number) < 0 || numeric(field(t, F_DEVMINOR, F_SMALL_LEN), &number) < 0)
+        if (numeric(field(t, F_DEVMAJOR, F_SMALL_LEN), &number) < 0 ||
+            numeric(field(t, F_DEVMINOR, F_SMALL_LEN), &number) < 0)
                 return UNPACK_E_HDR;
         switch (h->format) {
         case FORMAT_USTAR:
@@ -239,7 +257,7 @@ static int format_fields(struct tar *t, struct header *h) {
                     (t->block[F_GNU_CTIME] && numeric(field(t, F_GNU_CTIME, F_NUMBER_LEN), &number) < 0)) {
                         prefix = text_field(field(t, F_PREFIX, F_PREFIX_LEN));
                         if (!is_ascii(prefix))
-                                prefix = (struct slice) { 0 };
+                                prefix = (struct slice){ 0 };
                 }
         }
         join_prefix(t, prefix, h);
@@ -269,7 +287,8 @@ static int read_header(struct tar *t, struct header *h) {
         h->link = text_field(field(t, F_LINK, F_LINK_LEN));
         memcpy(t->field_link, h->link.at, h->link.len);
         h->link.at = t->field_link;
-        if (numeric(field(t, F_SIZE, F_NUMBER_LEN), &h->size) < 0 || numeric(field(t, F_MODE, F_SMALL_LEN), &h->mode) < 0 ||
+        if (numeric(field(t, F_SIZE, F_NUMBER_LEN), &h->size) < 0 ||
+            numeric(field(t, F_MODE, F_SMALL_LEN), &h->mode) < 0 ||
             numeric(field(t, F_UID, F_SMALL_LEN), &number) < 0 || numeric(field(t, F_GID, F_SMALL_LEN), &number) < 0 ||
             numeric(field(t, F_MTIME, F_NUMBER_LEN), &number) < 0)
                 return UNPACK_E_HDR;
@@ -288,15 +307,27 @@ static bool has_nul(struct slice s) {
         return s.len > 0 && memchr(s.at, 0, s.len);
 }
 
-#define PAX(key, member) { key, offsetof(struct tar_pax, member) }
+#define PAX(key, member) \
+        { key, offsetof(struct tar_pax, member) }
 static const struct pax_key {
         const char *key;
         size_t offset;
 } pax_keys[] = {
-        PAX("path", path), PAX("linkpath", linkpath), PAX("uid", uid), PAX("gid", gid), PAX("size", size), PAX("mtime", mtime),
-        PAX("atime", atime), PAX("ctime", ctime), PAX("SCHILY.xattr.security.capability", capability),
-        PAX("GNU.sparse.major", sparse_major), PAX("GNU.sparse.minor", sparse_minor), PAX("GNU.sparse.map", sparse_map),
-        PAX("GNU.sparse.name", sparse_name), PAX("GNU.sparse.size", sparse_size), PAX("GNU.sparse.realsize", sparse_realsize),
+        PAX("path", path),
+        PAX("linkpath", linkpath),
+        PAX("uid", uid),
+        PAX("gid", gid),
+        PAX("size", size),
+        PAX("mtime", mtime),
+        PAX("atime", atime),
+        PAX("ctime", ctime),
+        PAX("SCHILY.xattr.security.capability", capability),
+        PAX("GNU.sparse.major", sparse_major),
+        PAX("GNU.sparse.minor", sparse_minor),
+        PAX("GNU.sparse.map", sparse_map),
+        PAX("GNU.sparse.name", sparse_name),
+        PAX("GNU.sparse.size", sparse_size),
+        PAX("GNU.sparse.realsize", sparse_realsize),
         PAX("GNU.sparse.numblocks", sparse_blocks),
 };
 
@@ -357,7 +388,7 @@ static int read_pax(struct tar *t) {
 
         if (n < 0)
                 return (int) n;
-        t->pax = (struct tar_pax) { 0 };
+        t->pax = (struct tar_pax){ 0 };
         for (text = slice_make(t->pax_text, (size_t) n); text.len > 0;) {
                 r = pax_record(t, &text);
                 if (r < 0)
@@ -394,7 +425,8 @@ struct sparse {
 static int sparse_region(struct sparse *s, int64_t offset, int64_t length) {
         int64_t end;
 
-        if (offset < 0 || length < 0 || __builtin_add_overflow(offset, length, &end) || end > s->size || s->end > offset)
+        if (offset < 0 || length < 0 || __builtin_add_overflow(offset, length, &end) || end > s->size ||
+            s->end > offset)
                 return UNPACK_E_HDR;
         s->end = end;
         return 0;
@@ -407,7 +439,8 @@ static int sparse_slots(const struct tar *t, size_t at, size_t n, struct sparse 
 
                 if (t->block[at] == 0)
                         break;
-                if (numeric(field(t, at, F_NUMBER_LEN), &offset) < 0 || numeric(field(t, at + F_NUMBER_LEN, F_NUMBER_LEN), &length) < 0)
+                if (numeric(field(t, at, F_NUMBER_LEN), &offset) < 0 ||
+                    numeric(field(t, at + F_NUMBER_LEN, F_NUMBER_LEN), &length) < 0)
                         return UNPACK_E_HDR;
                 if (sparse_region(s, offset, length) < 0)
                         return UNPACK_E_HDR;
@@ -529,7 +562,7 @@ static int sparse_pax(struct tar *t, struct header *h) {
 }
 
 static void forget_specials(struct tar *t) {
-        t->pax = (struct tar_pax) { 0 };
+        t->pax = (struct tar_pax){ 0 };
         t->long_name_len = t->long_link_len = 0;
 }
 
@@ -548,7 +581,7 @@ static int finish_entry(struct tar *t, struct header *h, struct tar_entry *ret) 
         r = set_data(t, h->type, h->size);
         if (r < 0)
                 return r;
-        *ret = (struct tar_entry) { .type = h->type, .size = t->data_left, .mode = (uint64_t) h->mode };
+        *ret = (struct tar_entry){ .type = h->type, .size = t->data_left, .mode = (uint64_t) h->mode };
         r = h->type == 'S' ? sparse_gnu(t, h->format) : sparse_pax(t, h);
         if (r < 0)
                 return r;
@@ -591,7 +624,7 @@ int tar_next(struct tar *t, struct tar_entry *ret) {
                         r = read_pax(t);
                         if (r < 0)
                                 return r;
-                        *ret = (struct tar_entry) { .type = 'g', .name = t->pax.path.len > 0 ? t->pax.path : h.name };
+                        *ret = (struct tar_entry){ .type = 'g', .name = t->pax.path.len > 0 ? t->pax.path : h.name };
                         return 1;
                 case 'L':
                         r = read_long(t, t->long_name, &t->long_name_len);

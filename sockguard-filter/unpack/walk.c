@@ -17,8 +17,8 @@ static bool component(struct slice *rest, struct slice *ret) {
 }
 
 /*
- * Cleans lexically into `to`, which has room for one byte more than `path` has. `rooted`: ".." at the top is dropped, as an
- * engine does that joins the name to its root; otherwise it stays, and the path escapes.
+ * Cleans lexically into `to`, which has room for one byte more than `path` has. `rooted`: ".." at the top is dropped,
+ * as an engine does that joins the name to its root; otherwise it stays, and the path escapes.
  */
 static struct slice clean_path(struct slice path, bool rooted, char *to) {
         struct slice c;
@@ -238,7 +238,7 @@ static int judge_watched(struct walk *w, const struct tar_entry *e) {
         if (e->type == 'g')
                 return 0; /* nothing is unpacked from it */
         /* Blanks around a name are part of it, but not for everybody who reads archives. */
-        cleaned = trimmed.len != e->name.len ? clean_path(trimmed, true, w->clean) : (struct slice) { 0 };
+        cleaned = trimmed.len != e->name.len ? clean_path(trimmed, true, w->clean) : (struct slice){ 0 };
         for (size_t i = 0; i < w->request->n_watch && cleaned.len > 0; i++)
                 w->watch[i].odd |= slice_eq(cleaned, w->request->watch[i]);
         cleaned = clean_path(e->name, true, w->clean);
@@ -246,8 +246,8 @@ static int judge_watched(struct walk *w, const struct tar_entry *e) {
                 struct slice wanted = w->request->watch[i];
                 struct walk_watch *watch = &w->watch[i];
 
-                if (cleaned.len < wanted.len && cleaned.len > 0 && e->type != '5' &&
-                    slice_starts(wanted, cleaned) && wanted.at[cleaned.len] == '/')
+                if (cleaned.len < wanted.len && cleaned.len > 0 && e->type != '5' && slice_starts(wanted, cleaned) &&
+                    wanted.at[cleaned.len] == '/')
                         watch->parent = true;
                 if (!slice_eq(cleaned, wanted))
                         continue;
@@ -369,6 +369,7 @@ void walk_run(struct walk *w, const struct walk_request *request, struct slice b
         w->status = status_of(w, r);
         /* A body that cannot be an archive from its first block on. A short one may be either; its text decides. */
         if (request->raw && w->kind == STREAM_PLAIN && w->entries == 0 && body.len <= request->content_limit &&
-            !first_block_is_zero(body) && (w->status == FACTS_S_NOT_TAR || (w->status == FACTS_S_IO && body.len < TAR_BLOCK)))
+            !first_block_is_zero(body) &&
+            (w->status == FACTS_S_NOT_TAR || (w->status == FACTS_S_IO && body.len < TAR_BLOCK)))
                 w->raw = body;
 }

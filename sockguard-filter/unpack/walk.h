@@ -11,10 +11,10 @@
 
 /* What the filter wants to know. */
 struct walk_request {
-        bool gzip;               /* read gzip; otherwise only plain tar is walked */
-        bool raw;                /* hand over a body that is no archive */
-        uint64_t output_limit;   /* bytes of gzip output */
-        uint32_t content_limit;  /* bytes of a watched entry, and of a raw body */
+        bool gzip;              /* read gzip; otherwise only plain tar is walked */
+        bool raw;               /* hand over a body that is no archive */
+        uint64_t output_limit;  /* bytes of gzip output */
+        uint32_t content_limit; /* bytes of a watched entry, and of a raw body */
         size_t n_watch;
         struct slice watch[FACTS_WATCH_MAX]; /* cleaned relative paths */
 };
@@ -35,7 +35,8 @@ struct walk_first {
         char name[FACTS_NAME_MAX];
 };
 
-/* The links of an archive by a hash of their cleaned paths. Two paths with one hash count as the same: that denies more. */
+/* The links of an archive by a hash of their cleaned paths. Two paths with one hash count as the same: that denies
+ * more. */
 struct walk_links {
         size_t n_links, n_dots;
         uint64_t links[WALK_LINKS_SLOTS]; /* open addressing, 0 is free */

@@ -8,8 +8,9 @@
 #include "inspect/registry.h"
 
 /*
- * The other half of builder/main.go. A Dockerfile: the verdict of the scan, how BuildKit's reading of it ended, the instructions
- * in hex. A reference: the host that a registry policy is asked about, the repository, whether it has a digest.
+ * The other half of builder/main.go. A Dockerfile: the verdict of the scan, how BuildKit's reading of it ended, the
+ * instructions in hex. A reference: the host that a registry policy is asked about, the repository, whether it has a
+ * digest.
  */
 
 static void show_hex(struct slice s) {
@@ -45,7 +46,8 @@ static void image(struct slice text, struct arena *a) {
         if (reference_parse(text, a, &ref) < 0)
                 puts("error");
         else
-                printf("%.*s %.*s %s\n", SLICE_ARG(ref.registry), SLICE_ARG(ref.repository), ref.digest ? "digest" : "-");
+                printf("%.*s %.*s %s\n", SLICE_ARG(ref.registry), SLICE_ARG(ref.repository),
+                       ref.digest ? "digest" : "-");
 }
 
 int main(int argc, char **argv) {

@@ -9,9 +9,9 @@
 #include "unpack/walk.h"
 
 /*
- * An upload, after one byte of flags: 1 the header checksums are made right first, so that changed headers are looked into;
- * 2 a body that is no archive is handed over; 4 contents are limited to 100 bytes. What the walk reports must be what the filter's
- * reader takes, and must not depend on whether the archive came through gzip.
+ * An upload, after one byte of flags: 1 the header checksums are made right first, so that changed headers are looked
+ * into; 2 a body that is no archive is handed over; 4 contents are limited to 100 bytes. What the walk reports must be
+ * what the filter's reader takes, and must not depend on whether the archive came through gzip.
  */
 
 enum { FIX_CHECKSUMS = 1, RAW = 2, SHORT_CONTENT = 4 };
@@ -38,7 +38,10 @@ static void fix_checksums(unsigned char *at, size_t n) {
 static struct slice gzip(struct slice body) {
         uLong room = compressBound(body.len) + 64;
         unsigned char *to = malloc(room);
-        z_stream z = { .next_in = (z_const Bytef *) (uintptr_t) body.at, .avail_in = (uInt) body.len, .next_out = to, .avail_out = (uInt) room };
+        z_stream z = { .next_in = (z_const Bytef *) (uintptr_t) body.at,
+                       .avail_in = (uInt) body.len,
+                       .next_out = to,
+                       .avail_out = (uInt) room };
 
         FUZZ_ASSERT(to != NULL && deflateInit2(&z, 0, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) == Z_OK);
         FUZZ_ASSERT(deflate(&z, Z_FINISH) == Z_STREAM_END && deflateEnd(&z) == Z_OK);
@@ -52,7 +55,8 @@ static struct facts walk(struct slice body, const struct walk_request *q, char *
 
         (void) madvise(w, sizeof(*w), MADV_DONTNEED); /* zero again, without touching 30 MB */
         walk_run(w, q, body);
-        FUZZ_ASSERT(ftruncate(report_fd, 0) == 0 && lseek(report_fd, 0, SEEK_SET) == 0 && walk_report(w, report_fd) == 0);
+        FUZZ_ASSERT(ftruncate(report_fd, 0) == 0 && lseek(report_fd, 0, SEEK_SET) == 0 &&
+                    walk_report(w, report_fd) == 0);
         n = pread(report_fd, text, room, 0);
         FUZZ_ASSERT(n > 0 && (size_t) n < room);
         FUZZ_ASSERT(facts_parse(slice_make(text, (size_t) n), q->n_watch, &f) == 0);
@@ -67,14 +71,18 @@ static void compare(const struct facts *a, const struct facts *b) {
         for (size_t i = 0; i < a->n_watch; i++) {
                 const struct facts_watch *x = &a->watch[i], *y = &b->watch[i];
 
-                FUZZ_ASSERT(x->count == y->count && x->regular == y->regular && x->odd == y->odd && x->parent == y->parent);
+                FUZZ_ASSERT(x->count == y->count && x->regular == y->regular && x->odd == y->odd &&
+                            x->parent == y->parent);
                 FUZZ_ASSERT(x->has_content == y->has_content && slice_eq(x->content, y->content));
         }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         static char text[FACTS_MAX], other[FACTS_MAX];
-        struct walk_request q = { .gzip = true, .output_limit = 1u << 20, .content_limit = FACTS_CONTENT_MAX, .n_watch = 3,
+        struct walk_request q = { .gzip = true,
+                                  .output_limit = 1u << 20,
+                                  .content_limit = FACTS_CONTENT_MAX,
+                                  .n_watch = 3,
                                   .watch = { SLICE("Dockerfile"), SLICE("sub/D"), SLICE("manifest.json") } };
         struct facts f, g;
         struct slice zipped;

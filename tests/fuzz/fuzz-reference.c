@@ -3,7 +3,8 @@
 #include "inspect/registry.h"
 #include "tests/fuzz/fuzz.h"
 
-/* An image reference. What is read from it must be part of it, and reading it again from its parts must give the same. */
+/* An image reference. What is read from it must be part of it, and reading it again from its parts must give the same.
+ */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         struct image_reference ref, again;
@@ -22,11 +23,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 FUZZ_ASSERT(slice_eq(host, ref.registry));
                 for (size_t i = 0; i < ref.repository.len; i++)
                         FUZZ_ASSERT((unsigned char) ref.repository.at[i] > ' ');
-                /* A host that is one for its capitals only is no longer seen in its normal form, and a second colon would be a tag's. */
-                if ((slice_find(ref.registry, '.') >= 0 || slice_find(ref.registry, ':') >= 0) && slice_find(ref.repository, ':') < 0) {
-                        FUZZ_ASSERT(reference_parse(arena_printf(&a, "%.*s/%.*s", SLICE_ARG(ref.registry), SLICE_ARG(ref.repository)), &a,
-                                                    &again) == 0);
-                        FUZZ_ASSERT(slice_eq(again.registry, ref.registry) && slice_eq(ref.repository, again.repository));
+                /* A host that is one for its capitals only is no longer seen in its normal form, and a second colon
+                 * would be a tag's. */
+                if ((slice_find(ref.registry, '.') >= 0 || slice_find(ref.registry, ':') >= 0) &&
+                    slice_find(ref.repository, ':') < 0) {
+                        FUZZ_ASSERT(reference_parse(arena_printf(&a, "%.*s/%.*s", SLICE_ARG(ref.registry),
+                                                                 SLICE_ARG(ref.repository)),
+                                                    &a, &again) == 0);
+                        FUZZ_ASSERT(slice_eq(again.registry, ref.registry) &&
+                                    slice_eq(ref.repository, again.repository));
                 }
         }
         arena_free(&a);

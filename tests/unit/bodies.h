@@ -15,8 +15,9 @@ static inline struct opt_request_body *bodies_options(struct fake *f) {
 }
 
 /* `fields` are "Name: value" texts; NULL ends them. Empty facts: the upload is empty. */
-static inline struct inspect_result bodies_judge_with(struct fake *f, const char *line, const char *const *fields, struct slice body,
-                                                      struct slice facts, const struct lookup *lookup, const struct lookup *networks) {
+static inline struct inspect_result bodies_judge_with(struct fake *f, const char *line, const char *const *fields,
+                                                      struct slice body, struct slice facts,
+                                                      const struct lookup *lookup, const struct lookup *networks) {
         static struct http_field room[8];
         struct inspect_result r = { 0 };
         struct inspect_input in;
@@ -29,8 +30,10 @@ static inline struct inspect_result bodies_judge_with(struct fake *f, const char
                 struct slice name, value;
 
                 slice_cut(slice_of(fields[n]), ':', &name, &value);
-                room[n] = (struct http_field) { .name = name, .value = slice_trim_ows(value), .id = HTTP_F_OTHER };
-#define HTTP_FIELD(id_, text) if (slice_case_eq(name, SLICE(text))) room[n].id = HTTP_F_##id_;
+                room[n] = (struct http_field){ .name = name, .value = slice_trim_ows(value), .id = HTTP_F_OTHER };
+#define HTTP_FIELD(id_, text) \
+        if (slice_case_eq(name, SLICE(text))) \
+                room[n].id = HTTP_F_##id_;
 #include "http/fields.def"
 #undef HTTP_FIELD
         }
@@ -42,9 +45,17 @@ static inline struct inspect_result bodies_judge_with(struct fake *f, const char
                 fprintf(stderr, "no inspector for %s\n", line);
                 exit(1);
         }
-        in = (struct inspect_input) {
-                .policy = &f->policy, .options = bodies_options(f), .method = f->x.head.method, .path = f->x.target.normalized,
-                .version = f->x.target.version, .query = &query, .head = &f->x.head, .body = body, .facts = facts, .lookup = lookup,
+        in = (struct inspect_input){
+                .policy = &f->policy,
+                .options = bodies_options(f),
+                .method = f->x.head.method,
+                .path = f->x.target.normalized,
+                .version = f->x.target.version,
+                .query = &query,
+                .head = &f->x.head,
+                .body = body,
+                .facts = facts,
+                .lookup = lookup,
                 .host_networks = networks,
                 .arena = &f->arena,
         };
@@ -52,17 +63,18 @@ static inline struct inspect_result bodies_judge_with(struct fake *f, const char
         return r;
 }
 
-static inline struct inspect_result bodies_judge(struct fake *f, const char *line, const char *const *fields, struct slice body,
-                                                 struct slice facts, const struct lookup *lookup) {
+static inline struct inspect_result bodies_judge(struct fake *f, const char *line, const char *const *fields,
+                                                 struct slice body, struct slice facts, const struct lookup *lookup) {
         return bodies_judge_with(f, line, fields, body, facts, lookup, NULL);
 }
 
-static inline struct inspect_result bodies_judge_networks(struct fake *f, const char *line, struct slice body, const struct lookup *networks) {
-        return bodies_judge_with(f, line, NULL, body, (struct slice) { 0 }, NULL, networks);
+static inline struct inspect_result bodies_judge_networks(struct fake *f, const char *line, struct slice body,
+                                                          const struct lookup *networks) {
+        return bodies_judge_with(f, line, NULL, body, (struct slice){ 0 }, NULL, networks);
 }
 
 static inline enum inspect_outcome bodies_json(struct fake *f, const char *line, const char *body) {
-        return bodies_judge(f, line, NULL, slice_of(body), (struct slice) { 0 }, NULL).outcome;
+        return bodies_judge(f, line, NULL, slice_of(body), (struct slice){ 0 }, NULL).outcome;
 }
 
 #endif

@@ -26,7 +26,8 @@ static inline void tarball_checksum(unsigned char *h) {
 }
 
 /* One header; returns where it is, for a test that wants to spoil it (and then calls tarball_checksum()). */
-static inline unsigned char *tarball_header(struct tarball *t, char type, const char *name, const char *link, unsigned mode, size_t size) {
+static inline unsigned char *tarball_header(struct tarball *t, char type, const char *name, const char *link,
+                                            unsigned mode, size_t size) {
         unsigned char *h = t->at + t->n;
 
         memset(h, 0, 512);
@@ -38,7 +39,10 @@ static inline unsigned char *tarball_header(struct tarball *t, char type, const 
         snprintf((char *) h + 136, 12, "%011o", 0u);
         h[156] = (unsigned char) type;
         memcpy(h + 157, link, strlen(link));
-        memcpy(h + 257, "ustar\0" "00", 8);
+        memcpy(h + 257,
+               "ustar\0"
+               "00",
+               8);
         tarball_checksum(h);
         t->n += 512;
         return h;
@@ -87,7 +91,10 @@ static inline struct slice tarball_view(const struct tarball *t) {
 
 static inline struct slice tarball_gzip(struct slice s) {
         static unsigned char out[4 * 1024 * 1024];
-        z_stream z = { .next_in = (z_const Bytef *) (uintptr_t) s.at, .avail_in = (uInt) s.len, .next_out = out, .avail_out = sizeof(out) };
+        z_stream z = { .next_in = (z_const Bytef *) (uintptr_t) s.at,
+                       .avail_in = (uInt) s.len,
+                       .next_out = out,
+                       .avail_out = sizeof(out) };
 
         deflateInit2(&z, 6, Z_DEFLATED, MAX_WBITS + 16, 8, Z_DEFAULT_STRATEGY);
         deflate(&z, Z_FINISH);

@@ -30,20 +30,19 @@ static void all_are(enum dockerfile_verdict want, const char *const *texts, size
         } while (0)
 
 static void run_is_found_however_it_is_written(void) {
-        ALL(DOCKERFILE_RUN, "FROM x\nRUN y\n", "from x\nrun y", "FROM x\r\nRUN y\r\n", "FROM x\n\v RUN\vy\n", "FROM x\n\xc2\xa0RUN y\n",
-            "FROM x\nR\\\nUN y\n", "FROM x\nRUN\\\n y\n", "FROM x\nRUN \\\n\n y\n", "FROM x\nONBUILD RUN y\n", "FROM x\nONBUILD \\\n RUN y\n",
-            "FROM x\nONBUILD ONBUILD RUN y\n", "FROM x\nONBUILD -- RUN y\n",
-            "FROM x\nonbuild --x=\"a b\" run y\n", "\xef\xbb\xbfRUN y\n", "FROM x\nRUN", "FROM x\nRUN\t--mount=type=bind y");
+        ALL(DOCKERFILE_RUN, "FROM x\nRUN y\n", "from x\nrun y", "FROM x\r\nRUN y\r\n", "FROM x\n\v RUN\vy\n",
+            "FROM x\n\xc2\xa0RUN y\n", "FROM x\nR\\\nUN y\n", "FROM x\nRUN\\\n y\n", "FROM x\nRUN \\\n\n y\n",
+            "FROM x\nONBUILD RUN y\n", "FROM x\nONBUILD \\\n RUN y\n", "FROM x\nONBUILD ONBUILD RUN y\n",
+            "FROM x\nONBUILD -- RUN y\n", "FROM x\nonbuild --x=\"a b\" run y\n", "\xef\xbb\xbfRUN y\n", "FROM x\nRUN",
+            "FROM x\nRUN\t--mount=type=bind y");
 }
 
 static void readings_of_continuations_differ_and_all_are_tried(void) {
-        ALL(DOCKERFILE_RUN,
-            "FROM x\nR\\\n#c\nUN y\n",               /* comments inside a continuation are dropped */
-            "FROM x\nCOPY a b\\\\\nRUN y\n",         /* a doubled escape does not continue */
-            "FROM x\nCOPY a b\\\v\nRUN y\n",         /* only SP and HTAB may follow the escape */
-            "FROM x\nRUN\\\n echo\n",                /* the indent of a continuation line stays */
-            "# escape=`\nFROM x\nCOPY a c:\\\nRUN y\n",
-            "# escape=`\nFROM x\nR`\nUN y\n",
+        ALL(DOCKERFILE_RUN, "FROM x\nR\\\n#c\nUN y\n", /* comments inside a continuation are dropped */
+            "FROM x\nCOPY a b\\\\\nRUN y\n",           /* a doubled escape does not continue */
+            "FROM x\nCOPY a b\\\v\nRUN y\n",           /* only SP and HTAB may follow the escape */
+            "FROM x\nRUN\\\n echo\n",                  /* the indent of a continuation line stays */
+            "# escape=`\nFROM x\nCOPY a c:\\\nRUN y\n", "# escape=`\nFROM x\nR`\nUN y\n",
             "#!/bin/x\n# escape=`\nFROM x\nR`\nUN y\n");
 }
 
@@ -53,15 +52,17 @@ static void a_heredoc_hides_no_run(void) {
 }
 
 static void a_file_without_run_is_clean(void) {
-        ALL(DOCKERFILE_CLEAN, "", "FROM x\n", "FROM x\nCOPY a b\nENV RUN=1\nLABEL a=\"RUN\"\n", "FROM x\n# RUN y\n", "FROM x\nCOPY a \\\n  b\nCMD [\"x\"]\n",
-            "FROM x\nRUN--mount\n", "FROM x\nCOPY <<E /x\nhello\nE\nCMD x\n", "FROM RUN\n", "# escape=`\nFROM x\nCOPY a c:\\\nCMD x\n",
-            "FROM x\nENTRYPOINT [ \"sh\", \\\n \"-c\", \\\n \"RUN\" ]\n", "# syntax=\nFROM x\n", "FROM x\n# syntax=evil/x\n", "# no directive\n# syntax=x\nFROM x\n");
+        ALL(DOCKERFILE_CLEAN, "", "FROM x\n", "FROM x\nCOPY a b\nENV RUN=1\nLABEL a=\"RUN\"\n", "FROM x\n# RUN y\n",
+            "FROM x\nCOPY a \\\n  b\nCMD [\"x\"]\n", "FROM x\nRUN--mount\n", "FROM x\nCOPY <<E /x\nhello\nE\nCMD x\n",
+            "FROM RUN\n", "# escape=`\nFROM x\nCOPY a c:\\\nCMD x\n",
+            "FROM x\nENTRYPOINT [ \"sh\", \\\n \"-c\", \\\n \"RUN\" ]\n", "# syntax=\nFROM x\n",
+            "FROM x\n# syntax=evil/x\n", "# no directive\n# syntax=x\nFROM x\n");
 }
 
 static void a_frontend_is_never_trusted(void) {
-        ALL(DOCKERFILE_FRONTEND, "# syntax=evil/x\nFROM x\n", "#SYNTAX = evil/x\n", "\xef\xbb\xbf# syntax=evil/x\n", "#!x\n# syntax=evil/x\n",
-            "# check=skip=all\n# syntax=evil/x\n", "//syntax=evil/x\n", "// syntax = evil/x\nFROM x\n", "{\"syntax\":\"evil/x\"}\n", " {\"a\":1}",
-            "# escape=`\n# syntax=evil/x\n");
+        ALL(DOCKERFILE_FRONTEND, "# syntax=evil/x\nFROM x\n", "#SYNTAX = evil/x\n", "\xef\xbb\xbf# syntax=evil/x\n",
+            "#!x\n# syntax=evil/x\n", "# check=skip=all\n# syntax=evil/x\n", "//syntax=evil/x\n",
+            "// syntax = evil/x\nFROM x\n", "{\"syntax\":\"evil/x\"}\n", " {\"a\":1}", "# escape=`\n# syntax=evil/x\n");
 }
 
 static void a_nul_is_refused(void) {
@@ -129,13 +130,16 @@ static void a_heredoc_is_no_instruction_to_a_builder_that_knows_it(void) {
 static void a_raw_body_is_known_by_its_first_instruction(void) {
         CHECK(dockerfile_looks_like_one(SLICE("FROM x")));
         CHECK(dockerfile_looks_like_one(SLICE("\n# c\n  copy a b")));
-        CHECK(dockerfile_looks_like_one(SLICE("\xef\xbb\xbf" "FROM x")));
+        CHECK(dockerfile_looks_like_one(SLICE("\xef\xbb\xbf"
+                                              "FROM x")));
         CHECK(!dockerfile_looks_like_one(SLICE("")));
         CHECK(!dockerfile_looks_like_one(SLICE("hello FROM")));
         CHECK(!dockerfile_looks_like_one(SLICE("ONBUILD COPY a b")));
 }
 
-CHECK_MAIN(CHECK_TEST(run_is_found_however_it_is_written), CHECK_TEST(readings_of_continuations_differ_and_all_are_tried),
-           CHECK_TEST(a_heredoc_hides_no_run), CHECK_TEST(a_file_without_run_is_clean), CHECK_TEST(a_frontend_is_never_trusted),
+CHECK_MAIN(CHECK_TEST(run_is_found_however_it_is_written),
+           CHECK_TEST(readings_of_continuations_differ_and_all_are_tried), CHECK_TEST(a_heredoc_hides_no_run),
+           CHECK_TEST(a_file_without_run_is_clean), CHECK_TEST(a_frontend_is_never_trusted),
            CHECK_TEST(a_nul_is_refused), CHECK_TEST(a_hostile_file_ends_in_bounded_work),
-           CHECK_TEST(a_heredoc_is_no_instruction_to_a_builder_that_knows_it), CHECK_TEST(a_raw_body_is_known_by_its_first_instruction))
+           CHECK_TEST(a_heredoc_is_no_instruction_to_a_builder_that_knows_it),
+           CHECK_TEST(a_raw_body_is_known_by_its_first_instruction))

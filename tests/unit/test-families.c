@@ -40,7 +40,8 @@ static void volumes_get_no_driver_and_no_options(void) {
         DENIED(VOLUME, "{\"DriverOpts\":{\"device\":\"/srv/data/../../etc\"}}");
         PASSES(VOLUME, "{\"DriverOpts\":{\"device\":\"/srv/data/x\"}}");
         PASSES(VOLUME, "{\"DriverOpts\":{\"device\":\"/srv/data/x\",\"type\":\"none\",\"o\":\"bind,ro\"}}");
-        DENIED(VOLUME, "{\"DriverOpts\":{\"device\":\"/srv/data/x\",\"type\":\"overlay\",\"o\":\"lowerdir=etc:root\"}}");
+        DENIED(VOLUME,
+               "{\"DriverOpts\":{\"device\":\"/srv/data/x\",\"type\":\"overlay\",\"o\":\"lowerdir=etc:root\"}}");
         DENIED(VOLUME, "{\"DriverOpts\":{\"device\":\"/srv/data/x\",\"type\":\"xfs\",\"o\":\"logdev=/dev/sda\"}}");
         fake_done(&f);
 }
@@ -101,7 +102,8 @@ static void services_are_judged_like_containers(void) {
 
         fake_init(&f);
         o->allow_official = true;
-        PASSES(SERVICE, CONTAINER("\"Image\":\"busybox:latest@sha256:00\",\"Mounts\":[{\"Type\":\"volume\",\"Source\":\"v\",\"Target\":\"/d\"}]"));
+        PASSES(SERVICE, CONTAINER("\"Image\":\"busybox:latest@sha256:00\",\"Mounts\":[{\"Type\":\"volume\",\"Source\":"
+                                  "\"v\",\"Target\":\"/d\"}]"));
         DENIED(SERVICE, CONTAINER("\"Image\":\"evil.io/x\""));
         DENIED(SERVICE, CONTAINER("\"Image\":\"EVIL/x\""));
         DENIED(SERVICE, CONTAINER("\"Image\":\"a//b\""));
@@ -113,7 +115,8 @@ static void services_are_judged_like_containers(void) {
         DENIED(SERVICE, CONTAINER("\"Mounts\":[{\"Source\":\"/etc\",\"Target\":\"/x\"}]")); /* read as a bind there */
         DENIED(SERVICE, CONTAINER("\"Mounts\":[{\"Type\":\"npipe\",\"Source\":\"x\"}]"));
         DENIED(SERVICE, CONTAINER("\"Mounts\":[{\"Type\":\"cluster\",\"Source\":\"x\"}]"));
-        DENIED(SERVICE, CONTAINER("\"Mounts\":[{\"Type\":\"volume\",\"VolumeOptions\":{\"DriverConfig\":{\"Name\":\"local\",\"Options\":{\"o\":\"bind\"}}}}]"));
+        DENIED(SERVICE, CONTAINER("\"Mounts\":[{\"Type\":\"volume\",\"VolumeOptions\":{\"DriverConfig\":{\"Name\":"
+                                  "\"local\",\"Options\":{\"o\":\"bind\"}}}}]"));
         DENIED(SERVICE, CONTAINER("\"CapabilityAdd\":[\"CAP_SYS_ADMIN\"]"));
         DENIED(SERVICE, CONTAINER("\"Sysctls\":{\"a\":\"b\"}"));
         DENIED(SERVICE, CONTAINER("\"Hosts\":[\"1.2.3.4 x\"]"));
@@ -133,41 +136,63 @@ static void services_are_judged_like_containers(void) {
 }
 
 static void the_hosts_network_has_ids_too(void) {
-        struct lookup answers[INSPECT_HOST_NETWORKS] = { { .status = 200, .body = SLICE("{\"Id\":\"0a1b2c3d\",\"Name\":\"host\"}") },
+        struct lookup answers[INSPECT_HOST_NETWORKS] = { { .status = 200,
+                                                           .body = SLICE("{\"Id\":\"0a1b2c3d\",\"Name\":\"host\"}") },
                                                          { .status = 200, .body = SLICE("{\"Id\":\"zy9x\"}") } };
         static const struct {
                 const char *target;
                 enum inspect_outcome want;
-        } rows[] = { { "0a1b2c3d", INSPECT_DENY }, { "0a", INSPECT_DENY }, { " z ", INSPECT_DENY }, { "zy9x1", INSPECT_PASS }, { "net", INSPECT_PASS }, { "", INSPECT_PASS } };
+        } rows[] = { { "0a1b2c3d", INSPECT_DENY }, { "0a", INSPECT_DENY },  { " z ", INSPECT_DENY },
+                     { "zy9x1", INSPECT_PASS },    { "net", INSPECT_PASS }, { "", INSPECT_PASS } };
         char body[128];
 
         fake_init(&f);
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
                 for (int inner = 0; inner < 2; inner++) {
-                        snprintf(body, sizeof(body), inner ? "{\"TaskTemplate\":{\"Networks\":[{\"Target\":\"%s\"}]}}" : "{\"Networks\":[{\"Target\":\"%s\"}]}", rows[i].target);
+                        snprintf(body, sizeof(body),
+                                 inner ? "{\"TaskTemplate\":{\"Networks\":[{\"Target\":\"%s\"}]}}"
+                                       : "{\"Networks\":[{\"Target\":\"%s\"}]}",
+                                 rows[i].target);
                         CHECK_INT(bodies_judge_networks(&f, SERVICE, slice_of(body), answers).outcome, rows[i].want);
                 }
         {
-                const struct lookup was = { .status = 200, .body = SLICE("{\"PreviousSpec\":{\"TaskTemplate\":{\"Networks\":[{\"Target\":\"0a1b\"}]}}}") };
+                const struct lookup was = {
+                        .status = 200,
+                        .body = SLICE("{\"PreviousSpec\":{\"TaskTemplate\":{\"Networks\":[{\"Target\":\"0a1b\"}]}}}")
+                };
                 const char *line = "POST /services/s/update?version=1&rollback=previous";
 
-                CHECK_INT(bodies_judge_with(&f, line, NULL, SLICE("{}"), (struct slice) { 0 }, &was, answers).outcome, INSPECT_DENY);
-                CHECK_INT(bodies_judge_with(&f, line, NULL, SLICE("{}"), (struct slice) { 0 }, &was, NULL).outcome, INSPECT_PASS);
+                CHECK_INT(bodies_judge_with(&f, line, NULL, SLICE("{}"), (struct slice){ 0 }, &was, answers).outcome,
+                          INSPECT_DENY);
+                CHECK_INT(bodies_judge_with(&f, line, NULL, SLICE("{}"), (struct slice){ 0 }, &was, NULL).outcome,
+                          INSPECT_PASS);
         }
         answers[1].status = 404; /* no swarm, or one that hides it: it can then not be named either */
-        CHECK_INT(bodies_judge_networks(&f, SERVICE, SLICE("{\"Networks\":[{\"Target\":\"net\"}]}"), answers).outcome, INSPECT_PASS);
+        CHECK_INT(bodies_judge_networks(&f, SERVICE, SLICE("{\"Networks\":[{\"Target\":\"net\"}]}"), answers).outcome,
+                  INSPECT_PASS);
         answers[1].status = 500;
-        CHECK_INT(bodies_judge_networks(&f, SERVICE, SLICE("{\"Networks\":[{\"Target\":\"net\"}]}"), answers).outcome, INSPECT_FAILED);
-        answers[1] = (struct lookup) { .status = 200, .body = SLICE("[]") };
-        CHECK_INT(bodies_judge_networks(&f, SERVICE, SLICE("{\"Networks\":[{\"Target\":\"net\"}]}"), answers).outcome, INSPECT_FAILED);
+        CHECK_INT(bodies_judge_networks(&f, SERVICE, SLICE("{\"Networks\":[{\"Target\":\"net\"}]}"), answers).outcome,
+                  INSPECT_FAILED);
+        answers[1] = (struct lookup){ .status = 200, .body = SLICE("[]") };
+        CHECK_INT(bodies_judge_networks(&f, SERVICE, SLICE("{\"Networks\":[{\"Target\":\"net\"}]}"), answers).outcome,
+                  INSPECT_FAILED);
         fake_done(&f);
 }
 
 static void a_rollback_is_judged_by_the_specification_that_comes_back(void) {
-        static const struct { const char *answer; int status; enum inspect_outcome want; } rows[] = {
-                { "{\"PreviousSpec\":{\"TaskTemplate\":{\"ContainerSpec\":{\"Image\":\"evil.io/x\"}}}}", 200, INSPECT_DENY },
-                { "{\"PreviousSpec\":{\"TaskTemplate\":{\"ContainerSpec\":{\"Image\":\"busybox\"}}}}", 200, INSPECT_PASS },
-                { "{}", 200, INSPECT_PASS }, { "no", 200, INSPECT_FAILED }, { "", 404, INSPECT_PASS }, { "", 500, INSPECT_FAILED },
+        static const struct {
+                const char *answer;
+                int status;
+                enum inspect_outcome want;
+        } rows[] = {
+                { "{\"PreviousSpec\":{\"TaskTemplate\":{\"ContainerSpec\":{\"Image\":\"evil.io/x\"}}}}", 200,
+                  INSPECT_DENY },
+                { "{\"PreviousSpec\":{\"TaskTemplate\":{\"ContainerSpec\":{\"Image\":\"busybox\"}}}}", 200,
+                  INSPECT_PASS },
+                { "{}", 200, INSPECT_PASS },
+                { "no", 200, INSPECT_FAILED },
+                { "", 404, INSPECT_PASS },
+                { "", 500, INSPECT_FAILED },
         };
 
         fake_init(&f);
@@ -175,7 +200,10 @@ static void a_rollback_is_judged_by_the_specification_that_comes_back(void) {
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
                 struct lookup l = { rows[i].status, slice_of(rows[i].answer) };
 
-                CHECK_INT(bodies_judge(&f, "POST /services/s/update?version=1&rollback=Previous", NULL, SLICE("{}"), SLICE(""), &l).outcome, rows[i].want);
+                CHECK_INT(bodies_judge(&f, "POST /services/s/update?version=1&rollback=Previous", NULL, SLICE("{}"),
+                                       SLICE(""), &l)
+                                  .outcome,
+                          rows[i].want);
         }
         fake_done(&f);
 }
@@ -276,24 +304,52 @@ static void plugins_get_no_privileges(void) {
 static void podman_containers_stay_off_the_host(void) {
         struct opt_libpod_container_create *o = &bodies_options(&f)->libpod_container_create;
         static const char *const denied[] = {
-                "\"privileged\":true", "\"netns\":{\"nsmode\":\"host\"}", "\"pidns\":{\"nsmode\":\" HO\xc5\xbfT\"}", "\"utsns\":{\"nsmode\":\"host\"}",
-                "\"cgroupns\":{\"nsmode\":\"host\"}", "\"netns\":{\"nsmode\":\"path\",\"value\":\"/proc/1/ns/net\"}", "\"netns\":{\"nsmode\":\"pod\"}",
-                "\"mounts\":[{\"type\":\"bind\",\"source\":\"/\",\"destination\":\"/h\"}]", "\"mounts\":[{\"source\":\"/\",\"options\":[\"rbind\"]}]",
-                "\"mounts\":[{\"type\":\"tmpfs\",\"source\":\"/\",\"options\":[\"bind\"]}]", "\"mounts\":[{\"type\":\"glob\",\"source\":\"/etc/*\"}]",
-                "\"mounts\":[{\"type\":\"bind\",\"source\":\"etc\"}]", "\"volumes\":[{\"Name\":\"/etc\",\"Dest\":\"/e\"}]",
-                "\"overlay_volumes\":[{\"source\":\"/etc\",\"destination\":\"/e\"}]", "\"image_volumes\":[{\"Source\":\"x\"}]", "\"rootfs\":\"/\"",
-                "\"devices\":[{\"path\":\"/dev/sda\"}]", "\"host_device_list\":[{\"path\":\"/dev/sda\"}]", "\"devices_from\":[\"x\"]",
-                "\"device_cgroup_rule\":[{\"type\":\"a\"}]", "\"unmask\":[\"ALL\"]", "\"procfs_opts\":[\"hidepid=0\"]", "\"groups\":[\"keep-groups\"]",
-                "\"cgroup_parent\":\"/\"", "\"cgroups_mode\":\"disabled\"", "\"log_configuration\":{\"path\":\"/etc/cron.d/x\"}", "\"conmon_pid_file\":\"/etc/x\"",
-                "\"init_path\":\"/bin/sh\"", "\"oci_runtime\":\"/bin/sh\"", "\"annotations\":{\"run.oci.handler\":\"x\"}", "\"secrets\":[{\"Source\":\"s\"}]",
-                "\"env_host\":true", "\"hostusers\":[\"root\"]", "\"volumes_from\":[\"c\"]", "\"pod\":\"p\"", "\"cap_add\":[\"SYS_ADMIN\"]", "\"sysctl\":{\"a\":\"b\"}",
+                "\"privileged\":true",
+                "\"netns\":{\"nsmode\":\"host\"}",
+                "\"pidns\":{\"nsmode\":\" HO\xc5\xbfT\"}",
+                "\"utsns\":{\"nsmode\":\"host\"}",
+                "\"cgroupns\":{\"nsmode\":\"host\"}",
+                "\"netns\":{\"nsmode\":\"path\",\"value\":\"/proc/1/ns/net\"}",
+                "\"netns\":{\"nsmode\":\"pod\"}",
+                "\"mounts\":[{\"type\":\"bind\",\"source\":\"/\",\"destination\":\"/h\"}]",
+                "\"mounts\":[{\"source\":\"/\",\"options\":[\"rbind\"]}]",
+                "\"mounts\":[{\"type\":\"tmpfs\",\"source\":\"/\",\"options\":[\"bind\"]}]",
+                "\"mounts\":[{\"type\":\"glob\",\"source\":\"/etc/*\"}]",
+                "\"mounts\":[{\"type\":\"bind\",\"source\":\"etc\"}]",
+                "\"volumes\":[{\"Name\":\"/etc\",\"Dest\":\"/e\"}]",
+                "\"overlay_volumes\":[{\"source\":\"/etc\",\"destination\":\"/e\"}]",
+                "\"image_volumes\":[{\"Source\":\"x\"}]",
+                "\"rootfs\":\"/\"",
+                "\"devices\":[{\"path\":\"/dev/sda\"}]",
+                "\"host_device_list\":[{\"path\":\"/dev/sda\"}]",
+                "\"devices_from\":[\"x\"]",
+                "\"device_cgroup_rule\":[{\"type\":\"a\"}]",
+                "\"unmask\":[\"ALL\"]",
+                "\"procfs_opts\":[\"hidepid=0\"]",
+                "\"groups\":[\"keep-groups\"]",
+                "\"cgroup_parent\":\"/\"",
+                "\"cgroups_mode\":\"disabled\"",
+                "\"log_configuration\":{\"path\":\"/etc/cron.d/x\"}",
+                "\"conmon_pid_file\":\"/etc/x\"",
+                "\"init_path\":\"/bin/sh\"",
+                "\"oci_runtime\":\"/bin/sh\"",
+                "\"annotations\":{\"run.oci.handler\":\"x\"}",
+                "\"secrets\":[{\"Source\":\"s\"}]",
+                "\"env_host\":true",
+                "\"hostusers\":[\"root\"]",
+                "\"volumes_from\":[\"c\"]",
+                "\"pod\":\"p\"",
+                "\"cap_add\":[\"SYS_ADMIN\"]",
+                "\"sysctl\":{\"a\":\"b\"}",
                 "\"idmappings\":{\"AutoUserNs\":true}",
         };
         char body[512];
 
         fake_init(&f);
         PASSES(PODMAN, "{" HARMLESS "}");
-        PASSES(PODMAN, "{" HARMLESS ",\"mounts\":[{\"type\":\"tmpfs\",\"destination\":\"/t\"}],\"volumes\":[{\"Name\":\"v\",\"Dest\":\"/v\"}],\"cgroups_mode\":\"enabled\"}");
+        PASSES(PODMAN,
+               "{" HARMLESS ",\"mounts\":[{\"type\":\"tmpfs\",\"destination\":\"/"
+                            "t\"}],\"volumes\":[{\"Name\":\"v\",\"Dest\":\"/v\"}],\"cgroups_mode\":\"enabled\"}");
         DENIED(PODMAN, "{\"image\":\"busybox\"}"); /* systemd mode is on when nobody says a word */
         DENIED(PODMAN, "null");
         for (size_t i = 0; i < sizeof(denied) / sizeof(denied[0]); i++) {
@@ -315,12 +371,19 @@ static void kubernetes_documents_are_counted(void) {
                 const char *body;
                 uint32_t want;
         } rows[] = {
-                { "", 0 }, { "kind: Pod\n", 1 }, { "---\nkind: Pod\n---\n# nothing\n\n--- {kind: Pod}\n", 2 }, { "a: |\n  ---\nb: c", 1 }, { "{\"kind\":\"Pod\"}", 1 },
+                { "", 0 },
+                { "kind: Pod\n", 1 },
+                { "---\nkind: Pod\n---\n# nothing\n\n--- {kind: Pod}\n", 2 },
+                { "a: |\n  ---\nb: c", 1 },
+                { "{\"kind\":\"Pod\"}", 1 },
         };
 
         fake_init(&f);
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-                CHECK_INT(bodies_judge(&f, "POST /libpod/play/kube", NULL, slice_of(rows[i].body), (struct slice) { 0 }, NULL).documents, rows[i].want);
+                CHECK_INT(bodies_judge(&f, "POST /libpod/play/kube", NULL, slice_of(rows[i].body), (struct slice){ 0 },
+                                       NULL)
+                                  .documents,
+                          rows[i].want);
         fake_done(&f);
 }
 
@@ -371,7 +434,9 @@ static void podman_pulls_and_networks_are_judged_like_dockers(void) {
 
 CHECK_MAIN(CHECK_TEST(volumes_get_no_driver_and_no_options), CHECK_TEST(networks_are_gated_member_by_member),
            CHECK_TEST(secrets_keep_to_the_builtin_drivers), CHECK_TEST(services_are_judged_like_containers),
-           CHECK_TEST(the_hosts_network_has_ids_too), CHECK_TEST(a_rollback_is_judged_by_the_specification_that_comes_back), CHECK_TEST(the_swarm_keeps_its_authority),
-           CHECK_TEST(nodes_keep_role_name_and_labels), CHECK_TEST(plugins_get_no_privileges),
-           CHECK_TEST(podman_containers_stay_off_the_host), CHECK_TEST(kubernetes_documents_are_counted), CHECK_TEST(podman_pods_are_no_way_around),
+           CHECK_TEST(the_hosts_network_has_ids_too),
+           CHECK_TEST(a_rollback_is_judged_by_the_specification_that_comes_back),
+           CHECK_TEST(the_swarm_keeps_its_authority), CHECK_TEST(nodes_keep_role_name_and_labels),
+           CHECK_TEST(plugins_get_no_privileges), CHECK_TEST(podman_containers_stay_off_the_host),
+           CHECK_TEST(kubernetes_documents_are_counted), CHECK_TEST(podman_pods_are_no_way_around),
            CHECK_TEST(podman_pulls_and_networks_are_judged_like_dockers))
