@@ -23,7 +23,8 @@ static int open_path(const char *path) {
                 return (int) fd;
         if (errno != ENOSYS)
                 return -errno;
-        /* An old kernel, or a sandbox such as systemd's RestrictSUIDSGID=yes. What we may not look at can then be a magic link. */
+        /* An old kernel, or a sandbox such as systemd's RestrictSUIDSGID=yes. What we may not look at can then be a
+         * magic link. */
         fd = open(path, O_PATH | O_CLOEXEC);
         return fd >= 0 ? (int) fd : errno == EACCES || errno == EPERM ? -ELOOP : -errno;
 }

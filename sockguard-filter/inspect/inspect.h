@@ -30,12 +30,12 @@ struct inspect_input {
         struct slice path;    /* normalised */
         struct slice version; /* API version prefix as sent, "/v1.41" or "" */
         const struct http_query *query;
-        const struct http_head *head; /* fields that Connection names are marked hop and do not count */
-        struct slice body;            /* complete; empty when the row does not read it */
-        struct json_value json;       /* root of the validated body, when the row says JSON and it is not empty */
-        const struct lookup *lookup;  /* when the row has a lookup */
+        const struct http_head *head;       /* fields that Connection names are marked hop and do not count */
+        struct slice body;                  /* complete; empty when the row does not read it */
+        struct json_value json;             /* root of the validated body, when the row says JSON and it is not empty */
+        const struct lookup *lookup;        /* when the row has a lookup */
         const struct lookup *host_networks; /* when the row needs them: what the daemon says of its network "host" */
-        struct slice facts;           /* when the row has facts: sockguard-unpack's answer */
+        struct slice facts;                 /* when the row has facts: sockguard-unpack's answer */
         struct arena *arena;
         /*
          * Does this clean absolute host path, symbolic links followed, stay within the list? `require`: what cannot be
@@ -58,7 +58,7 @@ struct inspect_result {
         struct slice
                 *images; /* that a build uses, at most INSPECT_IMAGES_MAX: the ownership stage asks whose they are */
         size_t n_images;
-        uint32_t documents;       /* of Kubernetes YAML that passes unread: for the log */
+        uint32_t documents;      /* of Kubernetes YAML that passes unread: for the log */
         struct slice unverified; /* INSPECT_PASS: an image that image_trust in mode warn lets pass */
 };
 
