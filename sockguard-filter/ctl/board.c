@@ -22,7 +22,8 @@ static void copy(char *to, size_t room, struct slice s) {
         to[s.len] = '\0';
 }
 
-static void add(struct companion *c, struct slice name, bool admin, struct slice socket, struct slice address, bool tls) {
+static void add(struct companion *c, struct slice name, bool admin, struct slice socket, struct slice address,
+                bool tls) {
         struct listener *l;
 
         for (size_t i = 0; i < c->n_listeners; i++)
@@ -33,7 +34,7 @@ static void add(struct companion *c, struct slice name, bool admin, struct slice
         if (c->n_listeners == LISTENERS_MAX)
                 return;
         l = &c->listeners[c->n_listeners++];
-        *l = (struct listener) { .admin = admin, .tcp = socket.len == 0, .tls = tls, .fd = -1, .state = BOARD_BOUND };
+        *l = (struct listener){ .admin = admin, .tcp = socket.len == 0, .tls = tls, .fd = -1, .state = BOARD_BOUND };
         copy(l->name, sizeof(l->name), name);
         copy(l->address, sizeof(l->address), socket.len ? socket : address);
         l->slot = state_listener_slot(c->state.map, name);
@@ -46,10 +47,12 @@ void board_fill(struct companion *c) {
 
         /* Listeners are immutable over reloads: after the first policy this finds them all there. */
         for (uint32_t i = 0; i < p->compiled->listeners.n; i++)
-                add(c, policy_str(p, at[i].name), false, policy_str(p, at[i].socket), policy_str(p, at[i].address), at[i].tls);
+                add(c, policy_str(p, at[i].name), false, policy_str(p, at[i].socket), policy_str(p, at[i].address),
+                    at[i].tls);
         if (admin->enabled && (admin->listen.socket.len || admin->listen.address.len))
                 add(c, SLICE("admin"), true, policy_str(p, admin->listen.socket), policy_str(p, admin->listen.address),
-                    admin->listen.tls.cert_file.len && admin->listen.tls.key_file.len && admin->listen.tls.client_ca_file.len);
+                    admin->listen.tls.cert_file.len && admin->listen.tls.key_file.len &&
+                            admin->listen.tls.client_ca_file.len);
         /* Listeners keep pointers to themselves once they serve: sorted before that, by the first policy. */
         if (c->n_listeners && c->listeners[0].pool == NULL)
                 qsort(c->listeners, c->n_listeners, sizeof(c->listeners[0]), by_name);
@@ -109,8 +112,8 @@ bool board_listens(const struct listener *l) {
 }
 
 /*
- * A listener that a socket unit holds under another path, or in another network namespace, cannot be seen in /proc; that a
- * request came through it a moment ago says as much. Never by connecting: each attempt would start a filter.
+ * A listener that a socket unit holds under another path, or in another network namespace, cannot be seen in /proc;
+ * that a request came through it a moment ago says as much. Never by connecting: each attempt would start a filter.
  */
 static bool heard_of(const struct companion *c, const struct listener *l) {
         uint64_t seen = state_get(&c->state.map->listeners[l->slot].seen_ms);

@@ -28,7 +28,8 @@ struct error;
 struct stat;
 
 /*
- * A whole regular file of at most `most` bytes, malloc'ed, and what fstat(2) says of it. Never waits for a FIFO. 0 or negative errno with *e.
+ * A whole regular file of at most `most` bytes, malloc'ed, and what fstat(2) says of it. Never waits for a FIFO. 0 or
+ * negative errno with *e.
  */
 int ctl_read_file(const char *path, size_t most, struct stat *ret_stat, char **ret, size_t *ret_len, struct error *e);
 

@@ -23,17 +23,22 @@ static void first_done(struct companion *c, struct work *w, const struct work_re
 
         c->summary = *r;
         if (r->outcome != WORK_OK)
-                (void) error_set(e, -EINVAL, "%s%.*s", r->outcome == WORK_SIGNATURE ? "policy bundle: " : "", SLICE_ARG(text));
+                (void) error_set(e, -EINVAL, "%s%.*s", r->outcome == WORK_SIGNATURE ? "policy bundle: " : "",
+                                 SLICE_ARG(text));
         c->signed_only = r->bundle.on != 0;
 }
 
 /*
- * Compiles what is configured and puts it in force. The bytes are read before and after, so that what reloads are compared
- * with is what the child has read.
+ * Compiles what is configured and puts it in force. The bytes are read before and after, so that what reloads are
+ * compared with is what the child has read.
  */
 static int first_policy(struct companion *c, struct error *e) {
         for (int attempt = 0; attempt < 5; attempt++) {
-                struct work w = { .kind = WORK_POLICY, .from_file = true, .generation = c->generation + 1, .done = first_done, .arg = e };
+                struct work w = { .kind = WORK_POLICY,
+                                  .from_file = true,
+                                  .generation = c->generation + 1,
+                                  .done = first_done,
+                                  .arg = e };
                 struct error ignored;
                 char *before = NULL, *after = NULL;
                 size_t n_before = 0, n_after = 0;
@@ -92,7 +97,8 @@ void companion_stop(struct companion *c, int exit_code) {
         }
         state_set(&c->state.map->h.draining, 1);
         c->serve->drain(c);
-        if (c->serve->idle(c) || sd_event_add_time_relative(c->event, NULL, CLOCK_MONOTONIC, DRAIN_SECONDS * 1000000ull, 1000, on_drained, c) < 0)
+        if (c->serve->idle(c) || sd_event_add_time_relative(c->event, NULL, CLOCK_MONOTONIC, DRAIN_SECONDS * 1000000ull,
+                                                            1000, on_drained, c) < 0)
                 (void) sd_event_exit(c->event, exit_code);
 }
 
@@ -115,7 +121,9 @@ static int on_tick(sd_event_source *s, uint64_t usec, void *arg) {
         if (!c->serve && ++c->ticks == 2 && listeners_admin(c, true, &e) < 0)
                 ctl_note(LEVEL_ERROR, "the admin listener cannot be opened", "error", e.text);
         if (publish_tick(c) < 0) {
-                ctl_note(LEVEL_ERROR, "shared state cannot be kept; stopping, filters with limits deny until the next start", NULL, NULL);
+                ctl_note(LEVEL_ERROR,
+                         "shared state cannot be kept; stopping, filters with limits deny until the next start", NULL,
+                         NULL);
                 companion_stop(c, 1);
         }
         (void) sd_event_source_set_time_relative(s, 1000000);
@@ -142,7 +150,8 @@ static void note_started(struct companion *c) {
         log_str(l, "version", SLICE(PACKAGE_VERSION));
         log_list(l, "listeners", list, c->n_listeners);
         if (p->compiled->endpoints.n)
-                log_str(l, "upstream", policy_str(p, policy_list(p, p->compiled->endpoints, struct policy_endpoint)->display));
+                log_str(l, "upstream",
+                        policy_str(p, policy_list(p, p->compiled->endpoints, struct policy_endpoint)->display));
         log_u64(l, "rules", c->summary.rules);
         log_str(l, "log_level", policy_str(p, p->root->log.level));
         log_str(l, "upstream_request_timeout", timeout == UINT64_MAX ? SLICE("off") : ctl_duration(text, timeout));
@@ -171,7 +180,8 @@ static void note_admin(struct companion *c) {
                 log_str(l, "policy_version_path", policy_str(&c->policy, o->policy_version_path));
                 log_end(l);
         }
-        if (at->tcp && !at->tls && !host_port_is_loopback(slice_of(at->address)) && c->policy.root->clients.allowed_cidrs.n == 0)
+        if (at->tcp && !at->tls && !host_port_is_loopback(slice_of(at->address)) &&
+            c->policy.root->clients.allowed_cidrs.n == 0)
                 ctl_note(LEVEL_WARN, "the admin listener is plaintext for every address", "address", at->address);
 }
 
@@ -201,7 +211,8 @@ static int begin(struct companion *c, struct error *e) {
         r = first_policy(c, e);
         if (r < 0)
                 return r;
-        r = ctl_log_setup((enum level) p->compiled->log_level, p->compiled->log_text, policy_str(p, p->root->log.output), e);
+        r = ctl_log_setup((enum level) p->compiled->log_level, p->compiled->log_text,
+                          policy_str(p, p->root->log.output), e);
         if (r == 0 && p->root->log.audit.enabled)
                 r = ctl_audit_setup(policy_str(p, p->root->log.audit.output), e);
         if (r < 0)
@@ -231,7 +242,8 @@ static int begin(struct companion *c, struct error *e) {
         r = c->serve ? c->serve->start(c, e) : listeners_admin(c, false, e);
         if (r < 0)
                 return r;
-        if (sd_event_add_signal(c->event, NULL, SIGTERM, on_term, c) < 0 || sd_event_add_signal(c->event, NULL, SIGINT, on_term, c) < 0 ||
+        if (sd_event_add_signal(c->event, NULL, SIGTERM, on_term, c) < 0 ||
+            sd_event_add_signal(c->event, NULL, SIGINT, on_term, c) < 0 ||
             sd_event_add_time_relative(c->event, &c->tick, CLOCK_MONOTONIC, 0, 1000, on_tick, c) < 0)
                 return error_set(e, -ENOMEM, "cannot set up the event loop");
         (void) sd_event_set_watchdog(c->event, true);
@@ -255,10 +267,16 @@ int companion_main(const struct companion_options *o) {
         struct error e = { "" };
         int r;
 
-        c = (struct companion) { .config_path = o->config_path, .config_given = o->config_given, .serve = o->serve, .flags = o->flags,
-                                 .trust_file = o->trust_file,
-                                 .allow_unknown_keys = o->allow_unknown_keys, .environment = environ, .mode = 0660, .control_fd = -1,
-                                 .started_ns = now_ns() };
+        c = (struct companion){ .config_path = o->config_path,
+                                .config_given = o->config_given,
+                                .serve = o->serve,
+                                .flags = o->flags,
+                                .trust_file = o->trust_file,
+                                .allow_unknown_keys = o->allow_unknown_keys,
+                                .environment = environ,
+                                .mode = 0660,
+                                .control_fd = -1,
+                                .started_ns = now_ns() };
         c.state.lock_fd = c.state.lease = -1;
         if (strlen(o->runtime_dir) >= sizeof(c.dir)) {
                 fprintf(stderr, "Error: runtime directory %s: the name is too long\n", o->runtime_dir);

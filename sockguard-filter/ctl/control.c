@@ -12,8 +12,9 @@
 #include "filter/companion.h"
 
 /*
- * The socket on which filters ask. One message in, one out. Whoever asks is untrusted: at most so many at a time, a second to say
- * what he wants, bodies only as sealed memfds, and nothing he sends is parsed here (a candidate goes to a child).
+ * The socket on which filters ask. One message in, one out. Whoever asks is untrusted: at most so many at a time, a
+ * second to say what he wants, bodies only as sealed memfds, and nothing he sends is parsed here (a candidate goes to a
+ * child).
  */
 
 #define CLIENTS_MAX 128u
@@ -55,7 +56,8 @@ static void put(char *to, size_t room, struct slice s) {
         memcpy(to, s.at, s.len);
 }
 
-static void answer(struct client *k, int status, const char *content_type, struct slice code, struct slice reason, struct slice body) {
+static void answer(struct client *k, int status, const char *content_type, struct slice code, struct slice reason,
+                   struct slice body) {
         struct control_answer h = { .magic = CONTROL_MAGIC, .status = (uint32_t) status, .body_size = body.len };
         int memfd = -1;
 
@@ -96,9 +98,12 @@ static void give_metrics(struct client *k, uint32_t flags) {
         strbuf_init(&page, CONTROL_BODY_MAX);
         page_render(k->of, open, &page);
         if (page.failed)
-                answer(k, 503, JSON, SLICE(""), SLICE("not enough memory"), SLICE("{\"message\":\"not enough memory\"}\n"));
+                answer(k, 503, JSON, SLICE(""), SLICE("not enough memory"),
+                       SLICE("{\"message\":\"not enough memory\"}\n"));
         else
-                answer(k, 200, open ? "application/openmetrics-text; version=1.0.0; charset=utf-8" : "text/plain; version=0.0.4; charset=utf-8",
+                answer(k, 200,
+                       open ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
+                            : "text/plain; version=0.0.4; charset=utf-8",
                        SLICE(""), SLICE(""), strbuf_view(&page));
 }
 
@@ -109,7 +114,8 @@ static void add_time(struct strbuf *out, uint64_t ns) {
         int n = snprintf(digits, sizeof(digits), "%09llu", (unsigned long long) (ns % NSEC_PER_SEC));
 
         gmtime_r(&t, &tm);
-        strbuf_addf(out, "%04d-%02d-%02dT%02d:%02d:%02d", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+        strbuf_addf(out, "%04d-%02d-%02dT%02d:%02d:%02d", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
+                    tm.tm_min, tm.tm_sec);
         while (n > 0 && digits[n - 1] == '0')
                 n--;
         if (n > 0)
@@ -136,12 +142,14 @@ static void give_version(struct client *k) {
         _cleanup_strbuf_ struct strbuf b;
 
         if (!c->policy.base)
-                return answer(k, 503, JSON, SLICE("admin_policy_version_unavailable"), SLICE("no policy has been published yet"), SLICE(""));
+                return answer(k, 503, JSON, SLICE("admin_policy_version_unavailable"),
+                              SLICE("no policy has been published yet"), SLICE(""));
         strbuf_init(&b, 4096);
         strbuf_addf(&b, "{\"version\":%llu,\"loaded_at\":\"", (unsigned long long) c->version);
         add_time(&b, c->loaded_ns);
-        strbuf_addf(&b, "\",\"rules\":%u,\"profiles\":%u,\"compat_active\":%s,\"source\":\"%s\",\"config_sha256\":\"", c->summary.rules,
-                    c->summary.profiles, c->summary.compat ? "true" : "false", c->reloaded ? "reload" : "startup");
+        strbuf_addf(&b, "\",\"rules\":%u,\"profiles\":%u,\"compat_active\":%s,\"source\":\"%s\",\"config_sha256\":\"",
+                    c->summary.rules, c->summary.profiles, c->summary.compat ? "true" : "false",
+                    c->reloaded ? "reload" : "startup");
         strbuf_add_hex(&b, c->summary.sha256, sizeof(c->summary.sha256));
         strbuf_addc(&b, '"');
         add_signature(&b, &c->summary.bundle);
@@ -317,11 +325,12 @@ static int on_accept(sd_event_source *s, int listening, uint32_t events, void *a
                 close(fd);
                 return 0;
         }
-        *k = (struct client) { .of = c, .fd = fd };
+        *k = (struct client){ .of = c, .fd = fd };
         c->n_clients++;
         arena_init(&k->arena, CONTROL_BODY_MAX + (1u << 20), NULL);
         if (sd_event_add_io(c->event, &k->io, fd, EPOLLIN, on_client, k) < 0 ||
-            sd_event_add_time_relative(c->event, &k->limit, CLOCK_MONOTONIC, QUESTION_LIMIT_US, 1000, on_client_limit, k) < 0)
+            sd_event_add_time_relative(c->event, &k->limit, CLOCK_MONOTONIC, QUESTION_LIMIT_US, 1000, on_client_limit,
+                                       k) < 0)
                 client_end(k);
         return 0;
 }
@@ -332,7 +341,8 @@ int control_open(struct companion *c, struct error *e) {
 
         c->control_fd = -1;
         if (n < 0 || (size_t) n >= sizeof(a.sun_path))
-                return error_set(e, -ENAMETOOLONG, "runtime directory %s: the name is too long for a socket in it", c->dir);
+                return error_set(e, -ENAMETOOLONG, "runtime directory %s: the name is too long for a socket in it",
+                                 c->dir);
         /* The lock on `leases` makes us the only companion here: what lies there is a dead one's. */
         if (unlink(a.sun_path) < 0 && errno != ENOENT)
                 return error_errno(e, -errno, "cannot remove %s", a.sun_path);

@@ -5,9 +5,10 @@
 #include "telemetry/access.h"
 
 /*
- * A filter died in the middle of a request (SIGKILL, no memory, a fault): nobody else will ever record it, so the companion does, from
- * what the filter had published in its lease (chapter 06, 8.4). That is the word of a process that spoke with a hostile client: slots
- * are bounded, texts end where their room ends, and the record's writer escapes them.
+ * A filter died in the middle of a request (SIGKILL, no memory, a fault): nobody else will ever record it, so the
+ * companion does, from what the filter had published in its lease (chapter 06, 8.4). That is the word of a process that
+ * spoke with a hostile client: slots are bounded, texts end where their room ends, and the record's writer escapes
+ * them.
  */
 
 static struct slice text_in(const char *at, size_t room) {
@@ -31,7 +32,11 @@ static void fill_peer(const struct state_lease *l, struct peer *p) {
         ssize_t colon = slice_rfind(client, ':');
         struct ip_address ip;
 
-        *p = (struct peer) { .kind = PEER_UNIX, .uid = (uid_t) (who >> 32), .gid = (gid_t) (caller >> 32), .pid = (pid_t) (caller & INT32_MAX), .pidfd = -1 };
+        *p = (struct peer){ .kind = PEER_UNIX,
+                            .uid = (uid_t) (who >> 32),
+                            .gid = (gid_t) (caller >> 32),
+                            .pid = (pid_t) (caller & INT32_MAX),
+                            .pidfd = -1 };
         snprintf(p->text, sizeof(p->text), "%.*s", SLICE_ARG(client));
         if (p->uid != UINT32_MAX)
                 return;
@@ -66,8 +71,9 @@ static void fill_profile(const struct companion *c, uint32_t slot, struct exchan
 static void fill_verdict(uint64_t word, struct verdict *v) {
         uint64_t rule = word >> 16, code = word >> 8 & 0xff;
 
-        *v = (struct verdict) { .decision = (enum decision) (word & 3), .rule = rule <= 1u << 20 ? (int) rule - 1 : 0,
-                                .code = code < REASON_MAX_ ? (enum reason_code) code : REASON_NONE };
+        *v = (struct verdict){ .decision = (enum decision)(word & 3),
+                               .rule = rule <= 1u << 20 ? (int) rule - 1 : 0,
+                               .code = code < REASON_MAX_ ? (enum reason_code) code : REASON_NONE };
         if (rule == 0 && code == REASON_NONE && v->decision == DECISION_NONE)
                 v->rule = 0; /* it had not come so far */
 }

@@ -12,8 +12,9 @@
 #include "policy/scalar.h"
 
 /*
- * Is the daemon there? The watchdog connects, the readiness probe asks for a list, the failover loop tries every endpoint. Each
- * probe is a child (job.h), so that a daemon that hangs, or the TLS in front of it, never stops the companion.
+ * Is the daemon there? The watchdog connects, the readiness probe asks for a list, the failover loop tries every
+ * endpoint. Each probe is a child (job.h), so that a daemon that hangs, or the TLS in front of it, never stops the
+ * companion.
  */
 
 #define FRESH_UP_NS (2 * NSEC_PER_SEC)
@@ -80,7 +81,8 @@ static int read_status(int fd, uint64_t deadline, struct error *e) {
 }
 
 static int ask_list(struct companion *c, uint64_t deadline, struct error *e) {
-        static const char question[] = "GET /containers/json?limit=1 HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n";
+        static const char question[] =
+                "GET /containers/json?limit=1 HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n";
         struct endpoint_set set = ENDPOINT_SET_INIT;
         unsigned which;
         int fd, r = endpoints_open(&set, &c->policy, c->state.map, e);
@@ -152,8 +154,8 @@ static void body_of(struct companion *c, enum probe_kind kind, bool up, bool lis
 
                 strbuf_add(b, i ? SLICE(",{\"name\":") : SLICE("{\"name\":"));
                 strbuf_add_json(b, slice_of(l->name), JSON_ESCAPE_HTML);
-                strbuf_addf(b, ",\"role\":\"%s\",\"network\":\"%s\",\"state\":\"%s\"}", l->admin ? "admin" : "main", l->tcp ? "tcp" : "unix",
-                            board_state_name(l->state));
+                strbuf_addf(b, ",\"role\":\"%s\",\"network\":\"%s\",\"state\":\"%s\"}", l->admin ? "admin" : "main",
+                            l->tcp ? "tcp" : "unix", board_state_name(l->state));
         }
         strbuf_adds(b, "]}\n");
 }
@@ -167,7 +169,8 @@ static void note_unhealthy(struct companion *c, enum probe_kind kind, bool up) {
         if (!l)
                 return;
         if (!up) {
-                log_str(l, "error", slice_of(c->health.last[kind].error[0] ? c->health.last[kind].error : "upstream unreachable"));
+                log_str(l, "error",
+                        slice_of(c->health.last[kind].error[0] ? c->health.last[kind].error : "upstream unreachable"));
                 log_str(l, "upstream_socket", policy_str(&c->policy, c->policy.root->upstream.socket));
         } else {
                 for (size_t i = 0; i < c->n_listeners; i++)
@@ -179,7 +182,8 @@ static void note_unhealthy(struct companion *c, enum probe_kind kind, bool up) {
         log_end(l);
 }
 
-static void give(struct companion *c, enum probe_kind kind, bool up, void (*done)(void *arg, int status, struct slice body), void *arg) {
+static void give(struct companion *c, enum probe_kind kind, bool up,
+                 void (*done)(void *arg, int status, struct slice body), void *arg) {
         bool listening = listeners_good(c);
         _cleanup_strbuf_ struct strbuf b;
 
@@ -236,7 +240,7 @@ static void note_result(struct companion *c, enum probe_kind kind, const struct 
         struct state_header *h = &c->state.map->h;
         struct log *l;
 
-        *last = (struct probe_result) { .known = true, .up = up, .at_ns = now_ns() };
+        *last = (struct probe_result){ .known = true, .up = up, .at_ns = now_ns() };
         snprintf(last->error, sizeof(last->error), "%.155s", v->text);
         if (c->health.interval_ns[kind] == 0)
                 return;
@@ -244,11 +248,13 @@ static void note_result(struct companion *c, enum probe_kind kind, const struct 
         state_set(kind == PROBE_READY ? &h->readiness_up : &h->watchdog_up, up ? 2 : 1);
         if (!was_known || was_up == up)
                 return;
-        l = ctl_log(up ? LEVEL_INFO : LEVEL_WARN, kind == PROBE_READY ? "readiness state changed" : "upstream socket watchdog state changed");
+        l = ctl_log(up ? LEVEL_INFO : LEVEL_WARN,
+                    kind == PROBE_READY ? "readiness state changed" : "upstream socket watchdog state changed");
         if (!l)
                 return;
         log_str(l, "upstream_socket", policy_str(&c->policy, c->policy.root->upstream.socket));
-        log_str(l, "upstream_status", up ? (kind == PROBE_READY ? SLICE("ready") : SLICE("connected")) : SLICE("unreachable"));
+        log_str(l, "upstream_status",
+                up ? (kind == PROBE_READY ? SLICE("ready") : SLICE("connected")) : SLICE("unreachable"));
         log_bool(l, "up", up);
         if (!up)
                 log_str(l, "error", slice_of(last->error));
@@ -281,9 +287,12 @@ static void probe_start(struct companion *c, enum probe_kind kind) {
         a = calloc(1, sizeof(*a));
         j = calloc(1, sizeof(*j));
         if (a && j) {
-                *a = (struct probe_arg) { c, kind };
-                *j = (struct job) { .run = run_probe, .done = probe_done, .arg = a, .room = sizeof(struct verdict_of_probe),
-                                    .seconds = (unsigned) (c->health.timeout_ns[kind] / NSEC_PER_SEC + 2) };
+                *a = (struct probe_arg){ c, kind };
+                *j = (struct job){ .run = run_probe,
+                                   .done = probe_done,
+                                   .arg = a,
+                                   .room = sizeof(struct verdict_of_probe),
+                                   .seconds = (unsigned) (c->health.timeout_ns[kind] / NSEC_PER_SEC + 2) };
                 if (job_start(c->event, j) == 0) {
                         c->health.running[kind] = j;
                         return;
@@ -293,21 +302,24 @@ static void probe_start(struct companion *c, enum probe_kind kind) {
         free(j);
 }
 
-void health_ask(struct companion *c, enum probe_kind kind, void (*done)(void *arg, int status, struct slice body), void *arg) {
+void health_ask(struct companion *c, enum probe_kind kind, void (*done)(void *arg, int status, struct slice body),
+                void *arg) {
         const struct probe_result *last = &c->health.last[kind];
         uint64_t age = now_ns() - last->at_ns;
         struct waiter *w;
 
-        /* What a loop keeps fresh is the answer; otherwise an answer is good for a moment only: a daemon may die any time. */
+        /* What a loop keeps fresh is the answer; otherwise an answer is good for a moment only: a daemon may die any
+         * time. */
         if (last->known && (c->health.interval_ns[kind] || age < (last->up ? FRESH_UP_NS : FRESH_DOWN_NS)))
                 return give(c, kind, last->up, done, arg);
         w = calloc(1, sizeof(*w));
         if (!w)
                 return give(c, kind, false, done, arg);
-        *w = (struct waiter) { .next = c->health.waiters, .c = c, .kind = kind, .done = done, .arg = arg };
+        *w = (struct waiter){ .next = c->health.waiters, .c = c, .kind = kind, .done = done, .arg = arg };
         c->health.waiters = w;
         probe_start(c, kind);
-        if (!c->health.running[kind] || sd_event_add_time_relative(c->event, &w->limit, CLOCK_MONOTONIC, WAIT_US, 1000, on_wait_limit, w) < 0) {
+        if (!c->health.running[kind] ||
+            sd_event_add_time_relative(c->event, &w->limit, CLOCK_MONOTONIC, WAIT_US, 1000, on_wait_limit, w) < 0) {
                 free(take_waiter(c, kind, arg));
                 give(c, kind, false, done, arg);
         }
@@ -345,12 +357,14 @@ static void run_endpoints(struct job *j, int fd) {
         struct endpoints_result r = { { 0 } };
         struct error e;
         pid_t pids[STATE_ENDPOINTS];
-        uint32_t n = c->policy.compiled->endpoints.n < STATE_ENDPOINTS ? c->policy.compiled->endpoints.n : STATE_ENDPOINTS;
+        uint32_t n =
+                c->policy.compiled->endpoints.n < STATE_ENDPOINTS ? c->policy.compiled->endpoints.n : STATE_ENDPOINTS;
 
         /* All at once: one that does not answer must not delay what is known of the others. */
         for (uint32_t i = 0; i < n; i++)
                 if ((pids[i] = fork()) == 0)
-                        _exit(endpoint_probe(&c->policy, i, deadline_in(c->health.endpoints_timeout_ns), &e) == 0 ? 0 : 1);
+                        _exit(endpoint_probe(&c->policy, i, deadline_in(c->health.endpoints_timeout_ns), &e) == 0 ? 0
+                                                                                                                  : 1);
         for (uint32_t i = 0; i < n; i++) {
                 siginfo_t si = { 0 };
 
@@ -362,7 +376,8 @@ static void run_endpoints(struct job *j, int fd) {
 
 static void endpoints_done(struct job *j, struct slice got) {
         struct companion *c = j->arg;
-        const struct policy_endpoint *at = policy_list(&c->policy, c->policy.compiled->endpoints, struct policy_endpoint);
+        const struct policy_endpoint *at =
+                policy_list(&c->policy, c->policy.compiled->endpoints, struct policy_endpoint);
 
         c->health.endpoints_running = NULL;
         free(j);
@@ -370,7 +385,8 @@ static void endpoints_done(struct job *j, struct slice got) {
                 return;
         for (uint32_t i = 0; i < c->policy.compiled->endpoints.n && i < STATE_ENDPOINTS; i++) {
                 struct state_endpoint *s = &c->state.map->endpoints[i];
-                uint64_t was = state_get(&s->health) & 0xff, is = ((const uint8_t *) got.at)[i] ? ENDPOINT_UP : ENDPOINT_DOWN;
+                uint64_t was = state_get(&s->health) & 0xff,
+                         is = ((const uint8_t *) got.at)[i] ? ENDPOINT_UP : ENDPOINT_DOWN;
                 struct log *l;
 
                 state_set(&s->probe_wanted, 0);
@@ -394,8 +410,11 @@ static void endpoints_start(struct companion *c) {
         j = calloc(1, sizeof(*j));
         if (!j)
                 return;
-        *j = (struct job) { .run = run_endpoints, .done = endpoints_done, .arg = c, .room = sizeof(struct endpoints_result),
-                            .seconds = (unsigned) (c->health.endpoints_timeout_ns / NSEC_PER_SEC + 2) };
+        *j = (struct job){ .run = run_endpoints,
+                           .done = endpoints_done,
+                           .arg = c,
+                           .room = sizeof(struct endpoints_result),
+                           .seconds = (unsigned) (c->health.endpoints_timeout_ns / NSEC_PER_SEC + 2) };
         if (job_start(c->event, j) == 0)
                 c->health.endpoints_running = j;
         else
@@ -415,7 +434,8 @@ static int on_endpoints_timer(sd_event_source *s, uint64_t usec, void *arg) {
         static uint64_t last;
 
         (void) usec;
-        if (probe_wanted(c) || last == 0 || (c->health.endpoints_interval_ns && now_ns() - last >= c->health.endpoints_interval_ns)) {
+        if (probe_wanted(c) || last == 0 ||
+            (c->health.endpoints_interval_ns && now_ns() - last >= c->health.endpoints_interval_ns)) {
                 last = now_ns();
                 endpoints_start(c);
         }
@@ -443,18 +463,23 @@ int health_start(struct companion *c, struct error *e) {
 
         c->health.timeout_ns[PROBE_CONNECT] = CONNECT_TIMEOUT_NS;
         c->health.timeout_ns[PROBE_READY] = duration(p, h->readiness.timeout, 5 * NSEC_PER_SEC);
-        c->health.interval_ns[PROBE_CONNECT] = h->watchdog.enabled ? duration(p, h->watchdog.interval, 5 * NSEC_PER_SEC) : 0;
-        c->health.interval_ns[PROBE_READY] = h->readiness.enabled ? duration(p, h->readiness.interval, 10 * NSEC_PER_SEC) : 0;
+        c->health.interval_ns[PROBE_CONNECT] =
+                h->watchdog.enabled ? duration(p, h->watchdog.interval, 5 * NSEC_PER_SEC) : 0;
+        c->health.interval_ns[PROBE_READY] =
+                h->readiness.enabled ? duration(p, h->readiness.interval, 10 * NSEC_PER_SEC) : 0;
         c->health.endpoints_timeout_ns = duration(p, f->health_timeout, 2 * NSEC_PER_SEC);
         c->health.endpoints_interval_ns = duration(p, f->health_interval, 5 * NSEC_PER_SEC);
         if (f->health_interval.len && duration_parse(policy_str(p, f->health_interval), &ns) == 0 && ns < 0)
                 c->health.endpoints_interval_ns = 0; /* one probe at the start, and those that filters ask for */
 
         if (c->health.interval_ns[PROBE_CONNECT])
-                r = sd_event_add_time_relative(c->event, &c->health.timer[PROBE_CONNECT], CLOCK_MONOTONIC, 0, 1000, on_connect_timer, c);
+                r = sd_event_add_time_relative(c->event, &c->health.timer[PROBE_CONNECT], CLOCK_MONOTONIC, 0, 1000,
+                                               on_connect_timer, c);
         if (r >= 0 && c->health.interval_ns[PROBE_READY])
-                r = sd_event_add_time_relative(c->event, &c->health.timer[PROBE_READY], CLOCK_MONOTONIC, 0, 1000, on_ready_timer, c);
+                r = sd_event_add_time_relative(c->event, &c->health.timer[PROBE_READY], CLOCK_MONOTONIC, 0, 1000,
+                                               on_ready_timer, c);
         if (r >= 0 && p->compiled->endpoints.n > 1)
-                r = sd_event_add_time_relative(c->event, &c->health.endpoints_timer, CLOCK_MONOTONIC, 0, 1000, on_endpoints_timer, c);
+                r = sd_event_add_time_relative(c->event, &c->health.endpoints_timer, CLOCK_MONOTONIC, 0, 1000,
+                                               on_endpoints_timer, c);
         return r < 0 ? error_errno(e, r, "cannot start the health probes") : 0;
 }

@@ -84,7 +84,7 @@ static void finish(struct job *j) {
         struct strbuf got = j->got;
 
         forget(j);
-        j->got = (struct strbuf) { 0 };
+        j->got = (struct strbuf){ 0 };
         j->done(j, got.failed || got.len > j->room ? SLICE("") : strbuf_view(&got));
         strbuf_free(&got);
 }
@@ -125,7 +125,8 @@ int job_start(sd_event *event, struct job *j) {
         if (r >= 0)
                 r = sd_event_add_io(event, &j->io, j->fd, EPOLLIN, on_io, j);
         if (r >= 0)
-                r = sd_event_add_time_relative(event, &j->limit, CLOCK_MONOTONIC, j->seconds * 1000000ull, 1000, on_limit, j);
+                r = sd_event_add_time_relative(event, &j->limit, CLOCK_MONOTONIC, j->seconds * 1000000ull, 1000,
+                                               on_limit, j);
         if (r >= 0)
                 return 0;
         (void) kill(j->pid, SIGKILL);

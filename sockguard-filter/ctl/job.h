@@ -11,11 +11,11 @@
  * companion's loop goes on meanwhile.
  */
 struct job {
-        void (*run)(struct job *j, int fd);                /* in the child: writes its result to fd; then the child ends */
-        void (*done)(struct job *j, struct slice result);  /* in the parent, once; may free the job */
+        void (*run)(struct job *j, int fd); /* in the child: writes its result to fd; then the child ends */
+        void (*done)(struct job *j, struct slice result); /* in the parent, once; may free the job */
         void *arg;
-        unsigned seconds;                                  /* after which the child is killed */
-        size_t room;                                       /* bytes of a result, at most; more is an empty result */
+        unsigned seconds; /* after which the child is killed */
+        size_t room;      /* bytes of a result, at most; more is an empty result */
 
         /* job.c's own */
         pid_t pid;

@@ -15,8 +15,9 @@
 #include "policy/options.h"
 
 /*
- * `serve`: the listening sockets. All are bound before any serves; one that cannot be is the end of the start, and the others
- * are closed again (chapter 02, 2). Sockets that systemd passed take the place of ours, matched by FileDescriptorName=.
+ * `serve`: the listening sockets. All are bound before any serves; one that cannot be is the end of the start, and the
+ * others are closed again (chapter 02, 2). Sockets that systemd passed take the place of ours, matched by
+ * FileDescriptorName=.
  */
 
 #define BACKLOG 512
@@ -84,7 +85,9 @@ static int is_stale(const struct sockaddr_un *a, struct stat *ret) {
         r = connect(fd, (const struct sockaddr *) a, sizeof(*a)) < 0 ? -errno : 0;
         if (r == -EINPROGRESS) {
                 p.fd = fd;
-                r = poll(&p, 1, STALE_PROBE_MS) == 1 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &failed, &n) == 0 ? -failed : -ETIMEDOUT;
+                r = poll(&p, 1, STALE_PROBE_MS) == 1 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &failed, &n) == 0
+                            ? -failed
+                            : -ETIMEDOUT;
         }
         close(fd);
         /* Only a refusal is proof; silence, a full queue or no permission may all be a server at work. */
@@ -98,7 +101,8 @@ static int bind_unix(struct listener *l, const struct socket_options *o, struct 
         mode_t old;
 
         if (strlen(l->address) >= sizeof(a.sun_path))
-                return error_set(e, -ENAMETOOLONG, "listener %s: the path %s is too long for a socket", l->name, l->address);
+                return error_set(e, -ENAMETOOLONG, "listener %s: the path %s is too long for a socket", l->name,
+                                 l->address);
         memcpy(a.sun_path, l->address, strlen(l->address) + 1);
         fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
         if (fd < 0)
@@ -107,7 +111,8 @@ static int bind_unix(struct listener *l, const struct socket_options *o, struct 
         r = bind(fd, (struct sockaddr *) &a, sizeof(a)) < 0 ? -errno : 0;
         if (r == -EADDRINUSE) {
                 r = is_stale(&a, &before);
-                if (r == 0 && lstat(a.sun_path, &after) == 0 && before.st_dev == after.st_dev && before.st_ino == after.st_ino) {
+                if (r == 0 && lstat(a.sun_path, &after) == 0 && before.st_dev == after.st_dev &&
+                    before.st_ino == after.st_ino) {
                         r = unlink(a.sun_path) < 0 && errno != ENOENT ? -errno : 0;
                         if (r == 0)
                                 r = bind(fd, (struct sockaddr *) &a, sizeof(a)) < 0 ? -errno : 0;
@@ -199,7 +204,9 @@ static int adopt(struct companion *c, struct error *e) {
                 if (!l && n == 1 && c->n_listeners == 1)
                         l = &c->listeners[0];
                 if (r == 0 && (!l || l->fd >= 0))
-                        r = error_set(e, -EINVAL, "socket %d is called %s, and there is no such listener: set FileDescriptorName=", i, names[i]);
+                        r = error_set(e, -EINVAL,
+                                      "socket %d is called %s, and there is no such listener: set FileDescriptorName=",
+                                      i, names[i]);
                 if (r == 0 && sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 1) <= 0)
                         r = error_set(e, -EINVAL, "socket %s is not a listening stream socket", names[i]);
                 if (r == 0) {
@@ -219,7 +226,8 @@ static int adopt(struct companion *c, struct error *e) {
 static void remove_file(const struct listener *l) {
         struct stat st;
 
-        if (!l->tcp && !l->inherited && l->ino && lstat(l->address, &st) == 0 && st.st_dev == l->dev && st.st_ino == l->ino)
+        if (!l->tcp && !l->inherited && l->ino && lstat(l->address, &st) == 0 && st.st_dev == l->dev &&
+            st.st_ino == l->ino)
                 unlink(l->address);
 }
 
@@ -261,8 +269,8 @@ void listeners_close(struct companion *c) {
 }
 
 /*
- * A companion that was killed leaves filters that need a moment to notice, and until then they listen. The runtime directory is ours
- * alone, so whoever listens is either on his way out or has nothing to do with us: a second tells.
+ * A companion that was killed leaves filters that need a moment to notice, and until then they listen. The runtime
+ * directory is ours alone, so whoever listens is either on his way out or has nothing to do with us: a second tells.
  */
 static int bind_patiently(const struct companion *c, struct listener *l, struct error *e) {
         struct socket_options o = options_of(c, l);

@@ -69,7 +69,7 @@ struct slice ctl_duration(char buffer[48], uint64_t ns) {
         else if (ms < 3600000)
                 n = snprintf(buffer, 48, "%llum%gs", (unsigned long long) (ms / 60000), (double) (ms % 60000) / 1e3);
         else
-                n = snprintf(buffer, 48, "%lluh%llum%gs", (unsigned long long) (ms / 3600000), (unsigned long long) (ms / 60000 % 60),
-                             (double) (ms % 60000) / 1e3);
+                n = snprintf(buffer, 48, "%lluh%llum%gs", (unsigned long long) (ms / 3600000),
+                             (unsigned long long) (ms / 60000 % 60), (double) (ms % 60000) / 1e3);
         return slice_make(buffer, n < 0 ? 0 : (size_t) n);
 }

@@ -5,7 +5,8 @@
 #include "telemetry/log.h"
 
 /*
- * The companion's own records (chapter 06, 5.8). One stream a process; until a configuration is known: text on stderr, info and up.
+ * The companion's own records (chapter 06, 5.8). One stream a process; until a configuration is known: text on stderr,
+ * info and up.
  *
  *         struct log *l = ctl_log(LEVEL_INFO, "watcher started");
  *         if (l) {

@@ -11,14 +11,17 @@
 #include "policy/load.h"
 
 static const struct verb *const verbs[] = {
-        &verb_serve, &verb_run, &verb_status, &verb_top, &verb_doctor, &verb_units, &verb_compile, &verb_validate,
-        &verb_match, &verb_explain, &verb_migrate, &verb_config, &verb_schema, &verb_version,
+        &verb_serve,    &verb_run,   &verb_status,  &verb_top,     &verb_doctor, &verb_units,  &verb_compile,
+        &verb_validate, &verb_match, &verb_explain, &verb_migrate, &verb_config, &verb_schema, &verb_version,
 };
 
 #define N_VERBS (sizeof(verbs) / sizeof(verbs[0]))
 
 static const struct verb_flag common_flags[] = {
-        { .name = "config", .letter = 'c', .value = "PATH", .help = "configuration file (default " CONFIG_DEFAULT_PATH ")" },
+        { .name = "config",
+          .letter = 'c',
+          .value = "PATH",
+          .help = "configuration file (default " CONFIG_DEFAULT_PATH ")" },
         { .name = "help", .letter = 'h', .help = "this text" },
 };
 
@@ -68,15 +71,18 @@ static const struct verb *verb_named(const char *name) {
         return NULL;
 }
 
-/* The flag that `arg` names, its argument when it is attached, and where the verb's table has it (-1: a common flag). */
-static const struct verb_flag *find_flag(const struct verb *v, const char *arg, const char **ret_attached, int *ret_index) {
+/* The flag that `arg` names, its argument when it is attached, and where the verb's table has it (-1: a common flag).
+ */
+static const struct verb_flag *find_flag(const struct verb *v, const char *arg, const char **ret_attached,
+                                         int *ret_index) {
         const char *name = arg + (arg[1] == '-' ? 2 : 1), *equals = arg[1] == '-' ? strchr(name, '=') : NULL;
         size_t n = equals ? (size_t) (equals - name) : strlen(name), n_own = v ? v->n_flags : 0;
 
         for (size_t i = 0; i < n_own + N_COMMON; i++) {
                 const struct verb_flag *f = i < n_own ? v->flags + i : common_flags + (i - n_own);
 
-                if (arg[1] == '-' ? strlen(f->name) != n || strncmp(f->name, name, n) != 0 : !f->letter || name[0] != f->letter)
+                if (arg[1] == '-' ? strlen(f->name) != n || strncmp(f->name, name, n) != 0
+                                  : !f->letter || name[0] != f->letter)
                         continue;
                 *ret_index = i < n_own ? (int) i : -1;
                 *ret_attached = equals ? equals + 1 : arg[1] != '-' && name[1] ? name + 1 : NULL;
@@ -88,8 +94,8 @@ static const struct verb_flag *find_flag(const struct verb *v, const char *arg, 
 }
 
 /*
- * Reads flags until the end; what is no flag is collected in front of argv. Without a verb yet, stops behind the first word.
- * 0, 1 when help was asked for, or VERB_USAGE after a message.
+ * Reads flags until the end; what is no flag is collected in front of argv. Without a verb yet, stops behind the first
+ * word. 0, 1 when help was asked for, or VERB_USAGE after a message.
  */
 static int read_flags(const struct verb *v, int argc, char **argv, int *from, struct verb_args *args) {
         for (; *from < argc; (*from)++) {

@@ -9,21 +9,21 @@
 #include "limits/metrics.h"
 
 /*
- * The metrics page (chapter 06, 6.2). What is in the state file is data of untrusted writers: numbers are taken as they are, slots
- * are bounded, and every text is escaped before it becomes a label.
+ * The metrics page (chapter 06, 6.2). What is in the state file is data of untrusted writers: numbers are taken as they
+ * are, slots are bounded, and every text is escaped before it becomes a label.
  */
 
 struct page {
         struct companion *c;
         struct strbuf *out;
-        bool open;           /* OpenMetrics 1.0 */
+        bool open; /* OpenMetrics 1.0 */
 };
 
 /* The label value of a series at one position; texts are made once a page. */
 #define LABELS_MAX 6
 struct series {
         struct slice labels[LABELS_MAX];
-        const void *from;    /* struct state_counter or struct state_histogram */
+        const void *from; /* struct state_counter or struct state_histogram */
 };
 
 struct series_list {
@@ -42,8 +42,8 @@ static void add_label_text(struct strbuf *out, struct slice s) {
 }
 
 /*
- * A text as the page can have it: one bad byte in one label and Prometheus drops the page as a whole. Done before series are compared, so
- * that two texts that look alike are one series.
+ * A text as the page can have it: one bad byte in one label and Prometheus drops the page as a whole. Done before
+ * series are compared, so that two texts that look alike are one series.
  */
 static struct slice clean(struct arena *a, struct slice s) {
         char *to = arena_alloc(a, s.len + 1);
@@ -70,7 +70,8 @@ static void head(struct page *p, const char *family, const char *type, const cha
 }
 
 static void add_seconds(struct strbuf *out, uint64_t ns) {
-        strbuf_addf(out, "%llu.%09llu", (unsigned long long) (ns / NSEC_PER_SEC), (unsigned long long) (ns % NSEC_PER_SEC));
+        strbuf_addf(out, "%llu.%09llu", (unsigned long long) (ns / NSEC_PER_SEC),
+                    (unsigned long long) (ns % NSEC_PER_SEC));
 }
 
 static void plain(struct page *p, const char *family, const char *type, const char *help, uint64_t value) {
@@ -112,7 +113,8 @@ static struct slice profile_text(struct companion *c, struct arena *a, uint32_t 
 static struct slice listener_text(struct companion *c, struct arena *a, uint32_t slot) {
         const struct state_name *s = &c->state.map->listeners[slot % STATE_LISTENERS];
 
-        return slot == 0 || slot >= STATE_LISTENERS ? SLICE("default") : clean(a, name_of(s->name, s->name_len, sizeof(s->name)));
+        return slot == 0 || slot >= STATE_LISTENERS ? SLICE("default")
+                                                    : clean(a, name_of(s->name, s->name_len, sizeof(s->name)));
 }
 
 static struct slice mode_text(uint32_t mode) {
@@ -120,7 +122,8 @@ static struct slice mode_text(uint32_t mode) {
 }
 
 static struct slice reason_text(uint32_t reason) {
-        return reason == REASON_NONE || reason >= REASON_MAX_ ? SLICE("unknown") : reason_name((enum reason_code) reason);
+        return reason == REASON_NONE || reason >= REASON_MAX_ ? SLICE("unknown")
+                                                              : reason_name((enum reason_code) reason);
 }
 
 static struct slice route_text(struct companion *c, struct arena *a, uint32_t slot) {
@@ -166,7 +169,8 @@ static struct series_list collect(struct companion *c, struct arena *a, enum met
 
         /* Counted first: most of a table is empty, and memory for all of it would cost more than the page. */
         for (size_t i = 0; i < room; i++)
-                found += metric_key_unpack(state_get(timed ? &m->histograms[i].key : &m->counters[i].key)).family == family;
+                found += metric_key_unpack(state_get(timed ? &m->histograms[i].key : &m->counters[i].key)).family ==
+                         family;
         list.at = arena_new_array(a, struct series, found);
         for (size_t i = 0; i < room && list.n < found; i++) {
                 uint64_t key = state_get(timed ? &m->histograms[i].key : &m->counters[i].key);
@@ -295,8 +299,8 @@ static void listeners_up(struct page *p, struct arena *a) {
         for (size_t i = 0; i < p->c->n_listeners; i++) {
                 strbuf_adds(p->out, "sockguard_listener_up{listener=\"");
                 add_label_text(p->out, clean(a, slice_of(sorted[i]->name)));
-                strbuf_addf(p->out, "\",network=\"%s\",role=\"%s\"} %d\n", sorted[i]->tcp ? "tcp" : "unix", sorted[i]->admin ? "admin" : "main",
-                            sorted[i]->state == BOARD_SERVING);
+                strbuf_addf(p->out, "\",network=\"%s\",role=\"%s\"} %d\n", sorted[i]->tcp ? "tcp" : "unix",
+                            sorted[i]->admin ? "admin" : "main", sorted[i]->state == BOARD_SERVING);
         }
 }
 
@@ -317,14 +321,16 @@ static void up(struct page *p, const char *name, const char *help, const state_w
         plain(p, name, "gauge", help, v == 2);
 }
 
-static void checks(struct page *p, const char *name, const char *help, const state_word *words, const char *bad, const char *good) {
+static void checks(struct page *p, const char *name, const char *help, const state_word *words, const char *bad,
+                   const char *good) {
         const char *const results[2] = { bad, good };
 
         head(p, name, "counter", help);
         /* In the order of the label's bytes: connected, ready before unreachable. */
         for (int i = 1; i >= 0; i--)
                 if (state_get(&words[i]))
-                        strbuf_addf(p->out, "%s{result=\"%s\"} %llu\n", name, results[i], (unsigned long long) state_get(&words[i]));
+                        strbuf_addf(p->out, "%s{result=\"%s\"} %llu\n", name, results[i],
+                                    (unsigned long long) state_get(&words[i]));
 }
 
 struct gauge {
@@ -346,7 +352,8 @@ static void inflight(struct page *p, struct arena *a) {
                 const struct state_profile *s = &m->profiles[i];
 
                 if (state_get(&s->admitted) && state_get(&s->name_hash))
-                        sorted[n++] = (struct gauge) { clean(a, name_of(s->name, s->name_len, sizeof(s->name))), lease_count(state_get(&s->inflight)) };
+                        sorted[n++] = (struct gauge){ clean(a, name_of(s->name, s->name_len, sizeof(s->name))),
+                                                      lease_count(state_get(&s->inflight)) };
         }
         qsort(sorted, n, sizeof(sorted[0]), by_profile);
         for (size_t i = 0; i < n;) {
@@ -363,7 +370,10 @@ static void inflight(struct page *p, struct arena *a) {
 
 static void reloads(struct page *p) {
         /* In the order of the label's bytes. */
-        static const struct { enum reload_result which; const char *name; } rows[] = {
+        static const struct {
+                enum reload_result which;
+                const char *name;
+        } rows[] = {
                 { RELOAD_OK, "ok" },
                 { RELOAD_REJECT_IMMUTABLE, "reject_immutable" },
                 { RELOAD_REJECT_LOAD, "reject_load" },
@@ -378,8 +388,8 @@ static void reloads(struct page *p) {
                         strbuf_addf(p->out, "sockguard_config_reload_total{result=\"%s\"} %llu\n", rows[i].name,
                                     (unsigned long long) state_get(&h->reloads[rows[i].which]));
         if (state_get(&h->reload_success_ns))
-                plain_seconds(p, "sockguard_config_reload_last_success_timestamp_seconds", "When a reload last succeeded.",
-                              state_get(&h->reload_success_ns));
+                plain_seconds(p, "sockguard_config_reload_last_success_timestamp_seconds",
+                              "When a reload last succeeded.", state_get(&h->reload_success_ns));
 }
 
 void page_render(struct companion *c, bool openmetrics, struct strbuf *out) {
@@ -391,17 +401,19 @@ void page_render(struct companion *c, bool openmetrics, struct strbuf *out) {
         build_info(&p);
         plain_seconds(&p, "sockguard_start_time_seconds", "When counting began, Unix time.", h->created_ns);
         counters(&p, &a, FAMILY_REQUESTS, "sockguard_http_requests_total", "Finished requests.", request_labels, 6);
-        counters(&p, &a, FAMILY_DENIED, "sockguard_http_denied_requests_total", "Requests that were or, in warn and audit, would have been denied.",
-                 denied_labels, 5);
+        counters(&p, &a, FAMILY_DENIED, "sockguard_http_denied_requests_total",
+                 "Requests that were or, in warn and audit, would have been denied.", denied_labels, 5);
         histograms(&p, &a);
         listeners_up(&p, &a);
         plain(&p, "sockguard_http_requests_active", "gauge", "Requests running now, this one included.", active(c));
         up(&p, "sockguard_upstream_socket_up", "1 if the watchdog reached the daemon.", &h->watchdog_up);
-        checks(&p, "sockguard_upstream_watchdog_checks_total", "Probes of the watchdog.", h->watchdog_checks, "unreachable", "connected");
+        checks(&p, "sockguard_upstream_watchdog_checks_total", "Probes of the watchdog.", h->watchdog_checks,
+               "unreachable", "connected");
         up(&p, "sockguard_upstream_api_up", "1 if the daemon answered the readiness probe.", &h->readiness_up);
-        checks(&p, "sockguard_upstream_readiness_checks_total", "Readiness probes.", h->readiness_checks, "unreachable", "ready");
-        counters(&p, &a, FAMILY_THROTTLE, "sockguard_throttle_requests_total", "Requests that a limit refused or, in warn and audit, would have.",
-                 throttle_labels, 3);
+        checks(&p, "sockguard_upstream_readiness_checks_total", "Readiness probes.", h->readiness_checks, "unreachable",
+               "ready");
+        counters(&p, &a, FAMILY_THROTTLE, "sockguard_throttle_requests_total",
+                 "Requests that a limit refused or, in warn and audit, would have.", throttle_labels, 3);
         inflight(&p, &a);
         reloads(&p);
         if (c->version)

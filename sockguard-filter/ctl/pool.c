@@ -64,8 +64,8 @@ static void __attribute__((noreturn)) become(const char *path, char *const *argv
         } else if (dup2(fd, LISTEN_FD) < 0)
                 _exit(127);
         snprintf(pid, sizeof(pid), "%ld", (long) getpid());
-        if (setenv("LISTEN_FDS", "1", 1) < 0 || setenv("LISTEN_PID", pid, 1) < 0 || setenv("LISTEN_FDNAMES", name, 1) < 0 ||
-            unsetenv("NOTIFY_SOCKET") < 0 || unsetenv("WATCHDOG_USEC") < 0)
+        if (setenv("LISTEN_FDS", "1", 1) < 0 || setenv("LISTEN_PID", pid, 1) < 0 ||
+            setenv("LISTEN_FDNAMES", name, 1) < 0 || unsetenv("NOTIFY_SOCKET") < 0 || unsetenv("WATCHDOG_USEC") < 0)
                 _exit(127);
         /* Whoever kills us must not leave somebody behind who goes on listening. */
         (void) prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -171,8 +171,10 @@ static int start_child(struct filter_pool *p, const char *path, char *const *arg
 
 static int start_filters(struct filter_pool *p) {
         char tls[512], policy[300], idle[16], most[16];
-        const char *path = p->l->tls ? tls_program(tls) : program("SOCKGUARD_FILTER", SOCKGUARD_BINDIR "/sockguard-filter");
-        const char *argv[] = { path, "--policy", policy, "--listener", p->l->name, "--pool", idle, "--pool-max", most, NULL };
+        const char *path =
+                p->l->tls ? tls_program(tls) : program("SOCKGUARD_FILTER", SOCKGUARD_BINDIR "/sockguard-filter");
+        const char *argv[] = { path,     "--policy", policy,       "--listener", p->l->name,
+                               "--pool", idle,       "--pool-max", most,         NULL };
 
         snprintf(policy, sizeof(policy), "%s/policy", p->c->dir);
         snprintf(idle, sizeof(idle), "%u", p->idle);
@@ -187,7 +189,7 @@ int pool_start(struct companion *c, struct listener *l, unsigned idle, unsigned 
 
         if (!p)
                 return error_errno(e, -ENOMEM, "listener %s", l->name);
-        *p = (struct filter_pool) { .c = c, .l = l, .idle = idle, .most = most };
+        *p = (struct filter_pool){ .c = c, .l = l, .idle = idle, .most = most };
         l->pool = p;
         r = start_filters(p);
         return r < 0 ? error_errno(e, r, "cannot start the filters of listener %s", l->name) : 0;

@@ -5,9 +5,9 @@
 #include "ctl/companion.h"
 
 /*
- * The filters of one listening socket. Plaintext: one child, `sockguard-filter --pool`, which keeps a number of filters waiting in
- * accept(2) (filter/pool.h); it is started anew when it dies, ever more slowly. TLS: `sockguard-tls --pool`, which becomes the same,
- * each filter with a terminator that waits in accept(2) in its place.
+ * The filters of one listening socket. Plaintext: one child, `sockguard-filter --pool`, which keeps a number of filters
+ * waiting in accept(2) (filter/pool.h); it is started anew when it dies, ever more slowly. TLS: `sockguard-tls --pool`,
+ * which becomes the same, each filter with a terminator that waits in accept(2) in its place.
  */
 struct filter_pool;
 

@@ -12,8 +12,8 @@
 #include "limits/lease.h"
 
 /*
- * The runtime directory: `policy` (the image in force), `state` and `leases` (limits/state.h), `control`. Filters run by
- * systemd under their own user share the companion's group: files are 0660 in a directory of mode 0750.
+ * The runtime directory: `policy` (the image in force), `state` and `leases` (limits/state.h), `control`. Filters run
+ * by systemd under their own user share the companion's group: files are 0660 in a directory of mode 0750.
  */
 
 /* The state file was cut short under us by somebody who may write it: the page is gone, and so is the trust in it. */
@@ -26,7 +26,8 @@ static void on_sigbus(int number, siginfo_t *si, void *context) {
         (void) context;
         state_lost = 1;
         /* A private page of zeroes lets the access that failed go on; the next tick replaces the file. */
-        if (mmap((void *) page, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
+        if (mmap((void *) page, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) ==
+            MAP_FAILED)
                 _exit(1);
 }
 
@@ -51,8 +52,8 @@ static int make_directory(struct companion *c, struct error *e) {
 }
 
 /*
- * The generation that filters may have mapped: the image's, which only we can write. The state's follows it, and anybody who shares
- * the state may have put anything there; it counts only when there is no image.
+ * The generation that filters may have mapped: the image's, which only we can write. The state's follows it, and
+ * anybody who shares the state may have put anything there; it counts only when there is no image.
  */
 static uint64_t newest_generation(struct companion *c) {
         uint64_t newest = state_get(&c->state.map->h.generation);
@@ -113,13 +114,16 @@ static const struct opt_limits *limits_of(const struct companion *c, uint32_t i)
 }
 
 /* *ret_slots: of the policy's profiles, in their order. */
-static int assign_names(struct companion *c, const struct policy *p, uint64_t generation, uint16_t ret_slots[STATE_PROFILES], struct error *e) {
+static int assign_names(struct companion *c, const struct policy *p, uint64_t generation,
+                        uint16_t ret_slots[STATE_PROFILES], struct error *e) {
         struct state_map *m = c->state.map;
         const struct opt_profile *profiles = policy_list(p, p->root->clients.profiles, struct opt_profile);
         const struct policy_listener *listeners = policy_list(p, p->compiled->listeners, struct policy_listener);
 
         for (uint32_t i = 0; i < p->root->clients.profiles.n; i++) {
-                int slot = i < STATE_PROFILES ? state_profile_assign(m, policy_str(p, profiles[i].name), (uint32_t) generation) : -ENOSPC;
+                int slot = i < STATE_PROFILES
+                                   ? state_profile_assign(m, policy_str(p, profiles[i].name), (uint32_t) generation)
+                                   : -ENOSPC;
 
                 if (slot < 0)
                         return error_set(e, -ENOSPC, "more than %u profiles", STATE_PROFILES - 1);
@@ -127,8 +131,13 @@ static int assign_names(struct companion *c, const struct policy *p, uint64_t ge
         }
         for (uint32_t i = 0; i < p->compiled->listeners.n; i++)
                 if (state_listener_assign(m, policy_str(p, listeners[i].name)) < 0)
-                        return error_set(e, -ENOSPC, "more listeners than the shared state has room for: remove %s/state and start again", c->dir);
-        return state_listener_assign(m, SLICE("admin")) < 0 ? error_set(e, -ENOSPC, "no room for the admin listener in %s/state", c->dir) : 0;
+                        return error_set(
+                                e, -ENOSPC,
+                                "more listeners than the shared state has room for: remove %s/state and start again",
+                                c->dir);
+        return state_listener_assign(m, SLICE("admin")) < 0
+                       ? error_set(e, -ENOSPC, "no room for the admin listener in %s/state", c->dir)
+                       : 0;
 }
 
 /* A bucket keeps its tokens over a reload, but no more than its new size; a gauge without a cap goes away. */
@@ -144,7 +153,10 @@ static void settle_limits(struct companion *c) {
                 struct state_profile *s = &m->profiles[slot];
 
                 used[slot] = l->concurrency.n != 0;
-                state_set(&s->cap, l->concurrency.n ? (uint64_t) policy_list(p, l->concurrency, struct opt_concurrency)->max_inflight : 0);
+                state_set(&s->cap,
+                          l->concurrency.n
+                                  ? (uint64_t) policy_list(p, l->concurrency, struct opt_concurrency)->max_inflight
+                                  : 0);
                 state_set(&s->rate, 0);
                 if (l->rate.n) {
                         const struct opt_rate *rate = policy_list(p, l->rate, struct opt_rate);
@@ -198,7 +210,8 @@ int publish_policy(struct companion *c, const struct work_result *r, struct erro
         c->summary = *r;
         memcpy(c->profile_slots, slots, sizeof(c->profile_slots));
 
-        /* From here on the next request of every filter runs under it; then the version, so that who reads it gets it. */
+        /* From here on the next request of every filter runs under it; then the version, so that who reads it gets it.
+         */
         atomic_store_explicit(&m->h.generation, c->generation, memory_order_release);
         settle_limits(c);
         c->loaded_ns = clock_ns(CLOCK_REALTIME);
@@ -220,8 +233,8 @@ static void count_dead(const struct state_lease *lease, void *arg) {
 }
 
 /*
- * Every filter can write everything in the state, and one of them may have been taken over. What is the companion's to say is
- * said again: then the others look for their policy, their profile and their state where these are.
+ * Every filter can write everything in the state, and one of them may have been taken over. What is the companion's to
+ * say is said again: then the others look for their policy, their profile and their state where these are.
  */
 static void reassert(struct companion *c) {
         struct state_map *m = c->state.map;
@@ -275,7 +288,8 @@ int publish_tick(struct companion *c) {
         if (state_lost || !state_in_place(c)) {
                 int r;
 
-                ctl_note(LEVEL_ERROR, "shared state was removed, cut short or overwritten; rebuilding it", "path", c->dir);
+                ctl_note(LEVEL_ERROR, "shared state was removed, cut short or overwritten; rebuilding it", "path",
+                         c->dir);
                 r = publish_rebuild_state(c, &e);
                 if (r < 0)
                         ctl_note(LEVEL_ERROR, "shared state cannot be rebuilt", "error", e.text);
@@ -290,7 +304,9 @@ int publish_tick(struct companion *c) {
         if (c->policy.base && ++ticks % 8 == 0) {
                 for (uint32_t i = 0; i < STATE_PROFILES; i++)
                         if (lease_count(state_get(&m->profiles[i].inflight)) != 0 && lease_audit(&c->state, i) == 1)
-                                ctl_note(LEVEL_WARN, "a profile's count of running requests was wrong and has been repaired", NULL, NULL);
+                                ctl_note(LEVEL_WARN,
+                                         "a profile's count of running requests was wrong and has been repaired", NULL,
+                                         NULL);
                 /* Buckets that nobody asks would seem to go back in time after 24 days. */
                 settle_limits(c);
         }

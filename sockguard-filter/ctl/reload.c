@@ -15,12 +15,13 @@
 #include "policy/scalar.h"
 
 /*
- * Hot reload (chapter 06, 3): whatever happens on the way, the policy in force stays in force until a better one is in its
- * place as a whole.
+ * Hot reload (chapter 06, 3): whatever happens on the way, the policy in force stays in force until a better one is in
+ * its place as a whole.
  */
 
 #define DEBOUNCE_NS (250 * NSEC_PER_MSEC)
-#define DEBOUNCE_LONGEST_NS (10 * NSEC_PER_SEC) /* a file that is written without end is read now and then all the same */
+#define DEBOUNCE_LONGEST_NS \
+        (10 * NSEC_PER_SEC) /* a file that is written without end is read now and then all the same */
 
 static const char *const result_names[] = {
         [RELOAD_OK] = "ok",
@@ -76,7 +77,8 @@ static bool takes_part(const struct policy *p, const struct opt_profile *o) {
                (priority.len && !slice_case_eq(priority, SLICE("normal")));
 }
 
-static void warn_profile(const struct policy *p, const struct opt_profile *o, const char *message, const char *recommendation) {
+static void warn_profile(const struct policy *p, const struct opt_profile *o, const char *message,
+                         const char *recommendation) {
         struct log *l = ctl_log(LEVEL_WARN, message);
 
         if (!l)
@@ -110,28 +112,34 @@ static bool assigned(const struct policy *p, struct slice name) {
 void reload_warnings(struct companion *c) {
         const struct policy *p = &c->policy;
         const struct opt_profile *at = policy_list(p, p->root->clients.profiles, struct opt_profile);
-        int64_t gate = p->root->clients.global_concurrency.n
-                               ? policy_list(p, p->root->clients.global_concurrency, struct opt_concurrency)->max_inflight
-                               : 0;
+        int64_t gate =
+                p->root->clients.global_concurrency.n
+                        ? policy_list(p, p->root->clients.global_concurrency, struct opt_concurrency)->max_inflight
+                        : 0;
 
         for (uint32_t i = 0; i < p->root->clients.profiles.n; i++) {
-                struct slice mode = unicode_trim(policy_str(p, at[i].mode)), priority = unicode_trim(policy_str(p, at[i].limits.priority));
+                struct slice mode = unicode_trim(policy_str(p, at[i].mode)),
+                             priority = unicode_trim(policy_str(p, at[i].limits.priority));
                 bool low = slice_case_eq(priority, SLICE("low")), high = slice_case_eq(priority, SLICE("high"));
 
                 if (mode.len && !slice_case_eq(mode, SLICE("enforce")))
-                        warn_profile(p, &at[i], "profile does not enforce its policy", "set mode: enforce once its would_deny records are understood");
+                        warn_profile(p, &at[i], "profile does not enforce its policy",
+                                     "set mode: enforce once its would_deny records are understood");
                 if (p->compiled->limits_active && assigned(p, policy_str(p, at[i].name)) && !takes_part(p, &at[i]))
-                        warn_profile(p, &at[i], "profile has no limits", "give it limits.rate, limits.concurrency or limits.priority");
+                        warn_profile(p, &at[i], "profile has no limits",
+                                     "give it limits.rate, limits.concurrency or limits.priority");
                 if (gate > 0 && !high && (low ? gate / 2 : gate - (gate + 4) / 5) == 0)
                         warn_profile(p, &at[i], "profile is always refused by the global gate",
                                      "raise clients.global_concurrency.max_inflight or the profile's priority");
         }
         if (gate == 1 && p->root->clients.default_profile.len == 0)
-                ctl_note(LEVEL_WARN, "clients without a profile are always refused by the global gate", "recommendation",
+                ctl_note(LEVEL_WARN, "clients without a profile are always refused by the global gate",
+                         "recommendation",
                          "raise clients.global_concurrency.max_inflight or set clients.default_profile");
 }
 
-/* The signature's file counts as the configuration's does: who writes one first and then the other must not be left with neither. */
+/* The signature's file counts as the configuration's does: who writes one first and then the other must not be left
+ * with neither. */
 static void watch_for_signature(struct companion *c) {
         struct slice named = policy_str(&c->policy, c->policy.root->policy_bundle.signature_path);
         struct error why;
@@ -156,8 +164,7 @@ static void next_one(struct companion *c) {
                 c->reload_again = false;
                 (void) start(c);
         } else if (!c->stopping)
-                (void) sd_notifyf(0, "READY=1\nSTATUS=Policy version %llu in force",
-                                  (unsigned long long) c->version);
+                (void) sd_notifyf(0, "READY=1\nSTATUS=Policy version %llu in force", (unsigned long long) c->version);
 }
 
 static void finished(struct companion *c, struct work *w, const struct work_result *r, struct slice text) {
@@ -223,8 +230,12 @@ static int start(struct companion *c) {
                 free(text);
                 return -ENOMEM;
         }
-        *w = (struct work) { .kind = WORK_POLICY, .text = slice_make(text, len), .generation = c->generation + 1,
-                             .running = slice_make(c->running ? c->running : "", c->running_len), .done = finished, .arg = text };
+        *w = (struct work){ .kind = WORK_POLICY,
+                            .text = slice_make(text, len),
+                            .generation = c->generation + 1,
+                            .running = slice_make(c->running ? c->running : "", c->running_len),
+                            .done = finished,
+                            .arg = text };
         r = work_start(c, w);
         if (r < 0) {
                 rejected(c, RELOAD_REJECT_LOAD, "error", SLICE("cannot start a child to read it"));
@@ -279,7 +290,8 @@ static int on_hangup(sd_event_source *s, const struct signalfd_siginfo *si, void
 
 static int on_poll(sd_event_source *s, uint64_t usec, void *arg) {
         struct companion *c = arg;
-        bool policy = c->watch && watch_poll(c->watch), signature = c->watch_signature && watch_poll(c->watch_signature);
+        bool policy = c->watch && watch_poll(c->watch),
+             signature = c->watch_signature && watch_poll(c->watch_signature);
 
         (void) usec;
         if (policy || signature) {
@@ -344,7 +356,8 @@ int reload_start(struct companion *c, struct error *e) {
         watch_for_signature(c);
         catch_up(c);
         if (c->poll_ns) {
-                r = sd_event_add_time_relative(c->event, &c->poll, CLOCK_MONOTONIC, c->poll_ns / 1000, 1000, on_poll, c);
+                r = sd_event_add_time_relative(c->event, &c->poll, CLOCK_MONOTONIC, c->poll_ns / 1000, 1000, on_poll,
+                                               c);
                 if (r < 0)
                         return error_errno(e, r, "cannot make a timer");
         }

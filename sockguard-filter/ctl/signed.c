@@ -12,8 +12,9 @@
 #include "trust/bundle.h"
 
 /*
- * Signed policies (chapter 07, part B). Whoever can write the file could also take the keys in it, or the switch: so once a signed policy
- * is in force every further one must be, by the keys of the first; the environment can ask for a signature and not do without one; and
+ * Signed policies (chapter 07, part B). Whoever can write the file could also take the keys in it, or the switch: so
+ * once a signed policy is in force every further one must be, by the keys of the first; the environment can ask for a
+ * signature and not do without one; and
  * --policy-trust-file has the keys where the writer of policies cannot reach them.
  */
 
@@ -26,8 +27,9 @@ bool signed_wanted(const struct companion *c, const struct config *alone, const 
 }
 
 /*
- * A whole small file. Symbolic links are followed: a ConfigMap has nothing else, and it is the signature that decides. `trusted`: nobody but
- * root and we may be able to change it; of other files only those that their owner, a stranger, lets others write are refused.
+ * A whole small file. Symbolic links are followed: a ConfigMap has nothing else, and it is the signature that decides.
+ * `trusted`: nobody but root and we may be able to change it; of other files only those that their owner, a stranger,
+ * lets others write are refused.
  */
 static int read_file(const char *path, bool trusted, char **ret, size_t *ret_len, struct error *e) {
         struct stat st;
@@ -62,15 +64,18 @@ static size_t split_keys(struct slice text, struct slice keys[KEYS_MAX]) {
         return n;
 }
 
-static int keys_of(const struct companion *c, struct config *from, struct slice keys[KEYS_MAX], size_t *ret_n, struct error *e) {
+static int keys_of(const struct companion *c, struct config *from, struct slice keys[KEYS_MAX], size_t *ret_n,
+                   struct error *e) {
         const struct opt_policy_bundle *b = &config_root(from)->policy_bundle;
-        const struct opt_signing_key *at = policy_list(config_policy(from), b->allowed_signing_keys, struct opt_signing_key);
+        const struct opt_signing_key *at =
+                policy_list(config_policy(from), b->allowed_signing_keys, struct opt_signing_key);
         char *text;
         size_t len;
 
         *ret_n = 0;
         if (c->trust_file) {
-                int r = read_file(c->trust_file, true, &text, &len, e); /* not freed: the keys point into it, and this is a child */
+                int r = read_file(c->trust_file, true, &text, &len,
+                                  e); /* not freed: the keys point into it, and this is a child */
 
                 if (r < 0)
                         return r;
@@ -78,20 +83,25 @@ static int keys_of(const struct companion *c, struct config *from, struct slice 
         } else
                 for (uint32_t i = 0; i < b->allowed_signing_keys.n && *ret_n < KEYS_MAX; i++)
                         keys[(*ret_n)++] = policy_str(config_policy(from), at[i].pem);
-        return *ret_n ? 0 : error_set(e, -ENOKEY, "there is no key to verify it with%s%s", c->trust_file ? " in " : ": set policy_bundle.allowed_signing_keys",
-                                      c->trust_file ? c->trust_file : "");
+        return *ret_n ? 0
+                      : error_set(e, -ENOKEY, "there is no key to verify it with%s%s",
+                                  c->trust_file ? " in " : ": set policy_bundle.allowed_signing_keys",
+                                  c->trust_file ? c->trust_file : "");
 }
 
 /* Reading and verifying may take so long: a signature on a file system that does not answer in time is none. */
 static uint64_t timeout_of(struct config *from) {
-        struct slice text = unicode_trim(policy_str(config_policy(from), config_root(from)->policy_bundle.verify_timeout));
+        struct slice text =
+                unicode_trim(policy_str(config_policy(from), config_root(from)->policy_bundle.verify_timeout));
         int64_t ns;
 
         return text.len && duration_parse(text, &ns) == 0 && ns > 0 ? (uint64_t) ns : VERIFY_TIMEOUT_NS;
 }
 
-int signed_verify(const struct companion *c, struct slice text, struct config *candidate, struct config *running, struct signed_by *ret, struct error *e) {
-        struct slice named = policy_str(config_policy(candidate), config_root(candidate)->policy_bundle.signature_path), keys[KEYS_MAX];
+int signed_verify(const struct companion *c, struct slice text, struct config *candidate, struct config *running,
+                  struct signed_by *ret, struct error *e) {
+        struct slice named = policy_str(config_policy(candidate), config_root(candidate)->policy_bundle.signature_path),
+                     keys[KEYS_MAX];
         uint64_t started = now_ns();
         struct bundle_verdict v;
         struct arena arena;
@@ -99,7 +109,7 @@ int signed_verify(const struct companion *c, struct slice text, struct config *c
         size_t len, n;
         int r;
 
-        *ret = (struct signed_by) { 0 };
+        *ret = (struct signed_by){ 0 };
         if (named.len == 0 || named.len >= sizeof(ret->path) || slice_find(named, '\0') >= 0)
                 return error_set(e, -EINVAL, "policy_bundle.signature_path does not name a file");
         snprintf(ret->path, sizeof(ret->path), "%.*s", SLICE_ARG(named));
@@ -117,7 +127,8 @@ int signed_verify(const struct companion *c, struct slice text, struct config *c
         memcpy(ret->digest, v.digest, sizeof(ret->digest));
         memcpy(ret->signer, v.signer, sizeof(ret->signer));
         if (now_ns() - started > timeout_of(running ? running : candidate))
-                return error_set(e, -ETIMEDOUT, "%s: verification took longer than policy_bundle.verify_timeout", ret->path);
+                return error_set(e, -ETIMEDOUT, "%s: verification took longer than policy_bundle.verify_timeout",
+                                 ret->path);
         ret->elapsed_ms = (uint32_t) ((now_ns() - started) / NSEC_PER_MSEC);
         ret->on = 1;
         return 0;

@@ -26,7 +26,8 @@ static int add_value(struct strbuf *b, struct slice v, struct error *e) {
                 unsigned char c = (unsigned char) v.at[i];
 
                 if (c < 0x20 || c == 0x7f || c == '\\' || c == '"' || c == '\'')
-                        return error_set(e, -EINVAL, "\"%.*s\" has a character that a unit file cannot hold", SLICE_ARG(v));
+                        return error_set(e, -EINVAL, "\"%.*s\" has a character that a unit file cannot hold",
+                                         SLICE_ARG(v));
                 if (c == '%')
                         strbuf_addc(b, '%');
                 strbuf_addc(b, v.at[i]);
@@ -56,7 +57,8 @@ static int add_address(struct strbuf *b, struct slice address, struct error *e) 
         host = slice_upto(address, (size_t) colon);
         port = slice_from(address, (size_t) colon + 1);
         if (slice_parse_u64(port, &n) < 0 || n == 0 || n > 65535)
-                return error_set(e, -EINVAL, "\"%.*s\": a socket unit needs a port from 1 to 65535", SLICE_ARG(address));
+                return error_set(e, -EINVAL, "\"%.*s\": a socket unit needs a port from 1 to 65535",
+                                 SLICE_ARG(address));
         if (host.len == 0)
                 return strbuf_addf(b, "%u", (unsigned) n), 0;
         if (slice_eq(host, SLICE("localhost")))
@@ -64,7 +66,8 @@ static int add_address(struct strbuf *b, struct slice address, struct error *e) 
         if (host.len > 2 && host.at[0] == '[' && host.at[host.len - 1] == ']')
                 host = slice_make(host.at + 1, host.len - 2);
         if (ip_parse(host, &ip) < 0)
-                return error_set(e, -EINVAL, "\"%.*s\": a socket unit listens on addresses, not on host names", SLICE_ARG(address));
+                return error_set(e, -EINVAL, "\"%.*s\": a socket unit listens on addresses, not on host names",
+                                 SLICE_ARG(address));
         strbuf_addf(b, ip.v4 ? "%.*s:%u" : "[%.*s]:%u", SLICE_ARG(host), (unsigned) n);
         return 0;
 }
@@ -79,16 +82,18 @@ static struct socket_options socket_options(const struct policy *p, uint32_t i) 
         if (p->compiled->listeners_explicit) {
                 const struct opt_listener *l = &policy_list(p, p->root->listeners, struct opt_listener)[i];
 
-                return (struct socket_options) { policy_str(p, l->socket_mode), l->socket_uid, l->socket_gid };
+                return (struct socket_options){ policy_str(p, l->socket_mode), l->socket_uid, l->socket_gid };
         }
-        return (struct socket_options) { policy_str(p, p->root->listen.socket_mode), p->root->listen.socket_uid, p->root->listen.socket_gid };
+        return (struct socket_options){ policy_str(p, p->root->listen.socket_mode), p->root->listen.socket_uid,
+                                        p->root->listen.socket_gid };
 }
 
 static const struct policy_listener *listener_at(const struct policy *p, uint32_t i) {
         return &policy_list(p, p->compiled->listeners, struct policy_listener)[i];
 }
 
-int unit_socket(const struct policy *p, uint32_t i, const struct unit_choice *choice, struct strbuf *b, struct error *e) {
+int unit_socket(const struct policy *p, uint32_t i, const struct unit_choice *choice, struct strbuf *b,
+                struct error *e) {
         const struct policy_listener *l = listener_at(p, i);
         struct slice name = policy_str(p, l->name), path = policy_str(p, l->socket);
         char stem[128];
@@ -101,8 +106,9 @@ int unit_socket(const struct policy *p, uint32_t i, const struct unit_choice *ch
                 struct socket_options o = socket_options(p, i);
 
                 if (path.at[0] != '/')
-                        return error_set(e, -EINVAL, "listener \"%.*s\": a socket unit needs an absolute path, not \"%.*s\"", SLICE_ARG(name),
-                                         SLICE_ARG(path));
+                        return error_set(e, -EINVAL,
+                                         "listener \"%.*s\": a socket unit needs an absolute path, not \"%.*s\"",
+                                         SLICE_ARG(name), SLICE_ARG(path));
                 r = add_value(b, path, e);
                 strbuf_addf(b, "\nSocketMode=%.*s\n", SLICE_ARG(slice_trim_ows(o.mode)));
                 if (o.uid.set)
@@ -117,9 +123,11 @@ int unit_socket(const struct policy *p, uint32_t i, const struct unit_choice *ch
         if (r < 0)
                 return r;
         strbuf_addf(b, "FileDescriptorName=%.*s\nAccept=%s\n", SLICE_ARG(name), choice->pool ? "no" : "yes");
-        /* A flood fills these and waits; it does not stop the socket, which is what the default trigger limit would do. */
+        /* A flood fills these and waits; it does not stop the socket, which is what the default trigger limit would do.
+         */
         if (!choice->pool)
-                strbuf_addf(b, "MaxConnections=%u\nMaxConnectionsPerSource=%u\n", choice->connections, choice->per_source);
+                strbuf_addf(b, "MaxConnections=%u\nMaxConnectionsPerSource=%u\n", choice->connections,
+                            choice->per_source);
         strbuf_adds(b, "TriggerLimitIntervalSec=0\n" POLL_LIMIT);
         if (choice->pool) {
                 /* Named, because the name without "-pool" is the companion's where there is one listener. */
@@ -131,53 +139,53 @@ int unit_socket(const struct policy *p, uint32_t i, const struct unit_choice *ch
 }
 
 /*
- * Which capabilities a TLS unit starts with: to read a key that only root may read, and to become `user`, which it does at once. Nothing
- * of it is left in the filter.
+ * Which capabilities a TLS unit starts with: to read a key that only root may read, and to become `user`, which it does
+ * at once. Nothing of it is left in the filter.
  */
 static const char tls_capabilities[] = "CapabilityBoundingSet=CAP_DAC_READ_SEARCH CAP_SETUID CAP_SETGID CAP_SETPCAP\n";
 
 /*
- * systemd.exec(5). What costs no time at a start is for every unit. A filter of an Accept=yes socket is started for each connection, and
- * a mount namespace and a long list of system calls take ten times as long as all the rest (measured: 45 ms instead of 4): there it is
- * the filter's own list, which is shorter and in force before the first byte of a client, that confines it. A pool starts once.
+ * systemd.exec(5). What costs no time at a start is for every unit. A filter of an Accept=yes socket is started for
+ * each connection, and a mount namespace and a long list of system calls take ten times as long as all the rest
+ * (measured: 45 ms instead of 4): there it is the filter's own list, which is shorter and in force before the first
+ * byte of a client, that confines it. A pool starts once.
  */
-static const char hardening[] =
-        "NoNewPrivileges=yes\n"
-        "Environment=TMPDIR=/var/cache/sockguard\n"
-        "ProtectHostname=yes\n"
-        "ProtectClock=yes\n"
-        "RestrictNamespaces=yes\n"
-        "RestrictRealtime=yes\n"
-        "RemoveIPC=yes\n"
-        "LockPersonality=yes\n"
-        "MemoryDenyWriteExecute=yes\n"
-        "SystemCallArchitectures=native\n"
-        "SystemCallErrorNumber=EPERM\n"
-        "KeyringMode=private\n"
-        "DevicePolicy=closed\n"
-        "UMask=0077\n"
-        "LimitCORE=0\n";
+static const char hardening[] = "NoNewPrivileges=yes\n"
+                                "Environment=TMPDIR=/var/cache/sockguard\n"
+                                "ProtectHostname=yes\n"
+                                "ProtectClock=yes\n"
+                                "RestrictNamespaces=yes\n"
+                                "RestrictRealtime=yes\n"
+                                "RemoveIPC=yes\n"
+                                "LockPersonality=yes\n"
+                                "MemoryDenyWriteExecute=yes\n"
+                                "SystemCallArchitectures=native\n"
+                                "SystemCallErrorNumber=EPERM\n"
+                                "KeyringMode=private\n"
+                                "DevicePolicy=closed\n"
+                                "UMask=0077\n"
+                                "LimitCORE=0\n";
 
-static const char hardening_connection[] = "SystemCallFilter=~@clock @cpu-emulation @debug @module @mount @obsolete @raw-io @reboot @swap\n";
+static const char hardening_connection[] =
+        "SystemCallFilter=~@clock @cpu-emulation @debug @module @mount @obsolete @raw-io @reboot @swap\n";
 
 /*
- * A filter sees /home and /tmp as the daemon does, because it follows the links in bind sources (inspect/beneath.h): PrivateTmp=yes or
- * ProtectHome=yes would make it blind there, RestrictSUIDSGID=yes takes openat2(2) away.
+ * A filter sees /home and /tmp as the daemon does, because it follows the links in bind sources (inspect/beneath.h):
+ * PrivateTmp=yes or ProtectHome=yes would make it blind there, RestrictSUIDSGID=yes takes openat2(2) away.
  */
-static const char hardening_pool[] =
-        "ProtectSystem=strict\n"
-        "ReadWritePaths=-/run/sockguard -/var/cache/sockguard\n"
-        "ProtectHome=read-only\n"
-        "PrivateDevices=yes\n"
-        "PrivateMounts=yes\n"
-        "ProtectKernelTunables=yes\n"
-        "ProtectKernelModules=yes\n"
-        "ProtectKernelLogs=yes\n"
-        "ProtectControlGroups=yes\n"
-        "ProtectProc=invisible\n"
-        "SystemCallFilter=@system-service\n"
-        "SystemCallFilter=~@privileged @resources @obsolete\n"
-        "SystemCallFilter=prlimit64 setrlimit sched_getaffinity capset seccomp%s\n";
+static const char hardening_pool[] = "ProtectSystem=strict\n"
+                                     "ReadWritePaths=-/run/sockguard -/var/cache/sockguard\n"
+                                     "ProtectHome=read-only\n"
+                                     "PrivateDevices=yes\n"
+                                     "PrivateMounts=yes\n"
+                                     "ProtectKernelTunables=yes\n"
+                                     "ProtectKernelModules=yes\n"
+                                     "ProtectKernelLogs=yes\n"
+                                     "ProtectControlGroups=yes\n"
+                                     "ProtectProc=invisible\n"
+                                     "SystemCallFilter=@system-service\n"
+                                     "SystemCallFilter=~@privileged @resources @obsolete\n"
+                                     "SystemCallFilter=prlimit64 setrlimit sched_getaffinity capset seccomp%s\n";
 
 static bool dials_network(const struct policy *p) {
         const struct policy_endpoint *at = policy_list(p, p->compiled->endpoints, struct policy_endpoint);
@@ -188,19 +196,23 @@ static bool dials_network(const struct policy *p) {
         return false;
 }
 
-int unit_service(const struct policy *p, uint32_t i, const struct unit_choice *choice, struct strbuf *b, struct error *e) {
+int unit_service(const struct policy *p, uint32_t i, const struct unit_choice *choice, struct strbuf *b,
+                 struct error *e) {
         const struct policy_listener *l = listener_at(p, i);
         struct slice name = policy_str(p, l->name);
         int r;
 
         strbuf_adds(b, UNITS_MARK "[Unit]\n");
-        strbuf_addf(b, choice->pool ? "Description=Sockguard filters of listener %.*s\n" : "Description=Sockguard connection to listener %.*s (%%i)\n",
+        strbuf_addf(b,
+                    choice->pool ? "Description=Sockguard filters of listener %.*s\n"
+                                 : "Description=Sockguard connection to listener %.*s (%%i)\n",
                     SLICE_ARG(name));
         strbuf_adds(b, "Documentation=man:sockguard-filter(8)\nWants=sockguard.service\nAfter=sockguard.service\n");
         /* A start that fails must not fail the socket with it: the next connection tries again. */
         strbuf_addf(b, "%s\n", choice->pool ? "StartLimitIntervalSec=0" : "CollectMode=inactive-or-failed");
 
-        strbuf_addf(b, "\n[Service]\nExecStart=%s --policy", l->tls ? SOCKGUARD_LIBEXECDIR "/sockguard-tls" : SOCKGUARD_BINDIR "/sockguard-filter");
+        strbuf_addf(b, "\n[Service]\nExecStart=%s --policy",
+                    l->tls ? SOCKGUARD_LIBEXECDIR "/sockguard-tls" : SOCKGUARD_BINDIR "/sockguard-filter");
         r = add_argument(b, choice->image, e);
         if (r < 0)
                 return r;
@@ -277,17 +289,18 @@ static size_t compare(const struct slice *a, size_t n, const struct slice *b, si
                         else if (slice_eq(a[i], b[k]))
                                 length[i][k] = (uint16_t) (length[i + 1][k + 1] + 1);
                         else
-                                length[i][k] = length[i + 1][k] > length[i][k + 1] ? length[i + 1][k] : length[i][k + 1];
+                                length[i][k] =
+                                        length[i + 1][k] > length[i][k + 1] ? length[i + 1][k] : length[i][k + 1];
                 }
         for (i = k = 0; i < n || k < m;) {
                 if (i < n && k < m && slice_eq(a[i], b[k])) {
-                        out[at++] = (struct diff_line) { ' ', a[i] };
+                        out[at++] = (struct diff_line){ ' ', a[i] };
                         i++;
                         k++;
                 } else if (i < n && (k == m || length[i + 1][k] >= length[i][k + 1]))
-                        out[at++] = (struct diff_line) { '-', a[i++] };
+                        out[at++] = (struct diff_line){ '-', a[i++] };
                 else
-                        out[at++] = (struct diff_line) { '+', b[k++] };
+                        out[at++] = (struct diff_line){ '+', b[k++] };
         }
         return at;
 }
@@ -322,7 +335,8 @@ void text_diff(struct slice old_text, struct slice new_text, const char *name, s
                         olds += lines[k].kind != '+';
                         news += lines[k].kind != '-';
                 }
-                strbuf_addf(out, "@@ -%zu,%zu +%zu,%zu @@\n", olds ? old_line : old_line - 1, olds, news ? new_line : new_line - 1, news);
+                strbuf_addf(out, "@@ -%zu,%zu +%zu,%zu @@\n", olds ? old_line : old_line - 1, olds,
+                            news ? new_line : new_line - 1, news);
                 for (size_t k = start; k < end; k++) {
                         strbuf_addc(out, lines[k].kind);
                         strbuf_add(out, lines[k].text);

@@ -11,21 +11,25 @@
 
 /* What the text of a unit depends on besides the policy. */
 struct unit_choice {
-        const char *image;   /* where the companion publishes the policy */
-        const char *user;    /* whose process a filter is */
-        const char *group;   /* supplementary group that may use the daemon's socket; "" none */
-        bool pool;           /* Accept=no: idle filters wait; else one instance a connection */
+        const char *image;                /* where the companion publishes the policy */
+        const char *user;                 /* whose process a filter is */
+        const char *group;                /* supplementary group that may use the daemon's socket; "" none */
+        bool pool;                        /* Accept=no: idle filters wait; else one instance a connection */
         unsigned connections, per_source; /* limits of a socket unit */
 };
 
-/* "sockguard" for the listener of a policy without `listeners:`, else "sockguard-NAME". `ret` has room for 128 bytes. */
+/* "sockguard" for the listener of a policy without `listeners:`, else "sockguard-NAME". `ret` has room for 128 bytes.
+ */
 void unit_stem(const struct policy *p, struct slice listener, char ret[128]);
 
 /*
- * The .socket and .service text of listener number `i` of the policy. 0; -EINVAL when systemd cannot listen there (*e says why).
+ * The .socket and .service text of listener number `i` of the policy. 0; -EINVAL when systemd cannot listen there (*e
+ * says why).
  */
-int unit_socket(const struct policy *p, uint32_t i, const struct unit_choice *choice, struct strbuf *ret, struct error *e);
-int unit_service(const struct policy *p, uint32_t i, const struct unit_choice *choice, struct strbuf *ret, struct error *e);
+int unit_socket(const struct policy *p, uint32_t i, const struct unit_choice *choice, struct strbuf *ret,
+                struct error *e);
+int unit_service(const struct policy *p, uint32_t i, const struct unit_choice *choice, struct strbuf *ret,
+                 struct error *e);
 
 /* Appends the difference of two texts, line by line, with three lines of context, as `diff -u` prints it. */
 void text_diff(struct slice old_text, struct slice new_text, const char *name, struct strbuf *out);

@@ -21,8 +21,8 @@
 extern char **environ;
 
 /*
- * sockguard-ctl doctor: looks at everything an installation needs and says what is wrong with it and what to do. Each check
- * is a row; it prints its findings itself. Nothing is changed.
+ * sockguard-ctl doctor: looks at everything an installation needs and says what is wrong with it and what to do. Each
+ * check is a row; it prints its findings itself. Nothing is changed.
  */
 
 enum { FLAG_DIR, FLAG_UNKNOWN };
@@ -35,8 +35,8 @@ static const struct verb_flag flags[] = {
 struct doctor {
         const struct verb_args *args;
         const char *dir;
-        struct config *config;        /* NULL when it could not be loaded */
-        struct policy image;          /* base NULL when there is none */
+        struct config *config; /* NULL when it could not be loaded */
+        struct policy image;   /* base NULL when there is none */
         unsigned warnings, errors;
 };
 
@@ -85,7 +85,8 @@ static void check_program(struct doctor *d, const char *variable, const char *pa
                 else
                         doubtful(d, "%s is not there: %s", path, job);
         } else if (st.st_mode & (S_IWOTH | S_ISUID | S_ISGID))
-                bad(d, "%s has mode %04o: nobody but its owner should write it, and it needs no setuid bit", path, st.st_mode & 07777u);
+                bad(d, "%s has mode %04o: nobody but its owner should write it, and it needs no setuid bit", path,
+                    st.st_mode & 07777u);
         else
                 good(d, "%s", path);
 }
@@ -100,7 +101,8 @@ static void check_programs(struct doctor *d) {
         snprintf(unpack, sizeof(unpack), "%s/sockguard-unpack", libexec);
         check_program(d, "SOCKGUARD_FILTER", SOCKGUARD_BINDIR "/sockguard-filter", true, "nothing can be served");
         check_program(d, "SOCKGUARD_TLS", tls, false, "TLS listeners and TLS daemons will not work");
-        check_program(d, "SOCKGUARD_UNPACK", unpack, false, "builds, image loads and copies into containers will be denied");
+        check_program(d, "SOCKGUARD_UNPACK", unpack, false,
+                      "builds, image loads and copies into containers will be denied");
 }
 
 /* ---- configuration ---- */
@@ -177,7 +179,8 @@ static void check_image(struct doctor *d) {
                 return;
         config_sha256(d->config, sum);
         if (memcmp(sum, d->image.header->source_sha256, sizeof(sum)) != 0)
-                doubtful(d, "the configuration on disk is not the one in force (or flags and environment of the companion differ)");
+                doubtful(d, "the configuration on disk is not the one in force (or flags and environment of the "
+                            "companion differ)");
 }
 
 static void check_state(struct doctor *d) {
@@ -192,13 +195,16 @@ static void check_state(struct doctor *d) {
         good(d, "shared state: layout %u, %zu bytes, generation %llu", STATE_LAYOUT, sizeof(struct state_map),
              (unsigned long long) state_generation(&s));
         if (d->image.base && d->image.header->generation != state_generation(&s))
-                doubtful(d, "the image is generation %llu and the state says %llu: a reload was interrupted; the companion's next start settles it",
+                doubtful(d,
+                         "the image is generation %llu and the state says %llu: a reload was interrupted; the "
+                         "companion's next start settles it",
                          (unsigned long long) d->image.header->generation, (unsigned long long) state_generation(&s));
         if (state_get(&s.map->h.lease_overflow))
-                doubtful(d, "%llu requests were not counted: more than %u connections at a time", (unsigned long long) state_get(&s.map->h.lease_overflow),
-                         STATE_LEASES);
+                doubtful(d, "%llu requests were not counted: more than %u connections at a time",
+                         (unsigned long long) state_get(&s.map->h.lease_overflow), STATE_LEASES);
         if (state_get(&s.map->h.series_overflow))
-                doubtful(d, "%llu samples had no series of their own", (unsigned long long) state_get(&s.map->h.series_overflow));
+                doubtful(d, "%llu samples had no series of their own",
+                         (unsigned long long) state_get(&s.map->h.series_overflow));
         if (state_get(&s.map->h.log_dropped))
                 doubtful(d, "%llu records were lost: whatever reads the log is too slow, or its disk is full",
                          (unsigned long long) state_get(&s.map->h.log_dropped));
@@ -209,7 +215,8 @@ static void check_state(struct doctor *d) {
         arena_init(&arena, 1u << 20, NULL);
         r = companion_ask(d->dir, CONTROL_VERSION, 0, SLICE(""), deadline_in(NSEC_PER_SEC), &arena, &a);
         if (r < 0)
-                bad(d, "the companion does not answer at %s/control: %s; /health says 503, reloads do not happen", d->dir, strerror(-r));
+                bad(d, "the companion does not answer at %s/control: %s; /health says 503, reloads do not happen",
+                    d->dir, strerror(-r));
         else
                 good(d, "the companion answers");
         arena_free(&arena);
@@ -235,7 +242,8 @@ static void check_runtime(struct doctor *d) {
 
 /* ---- listeners ---- */
 
-static void check_listener(struct doctor *d, const struct policy *p, struct slice called, struct pstr socket, struct pstr tcp, mode_t wanted) {
+static void check_listener(struct doctor *d, const struct policy *p, struct slice called, struct pstr socket,
+                           struct pstr tcp, mode_t wanted) {
         struct listener l = { .tcp = socket.len == 0 };
         struct slice address = policy_str(p, l.tcp ? tcp : socket);
         char name[VIEW_NAME];
@@ -251,8 +259,8 @@ static void check_listener(struct doctor *d, const struct policy *p, struct slic
         if (l.tcp || stat(l.address, &st) < 0)
                 return;
         if (st.st_mode & 0777 & ~wanted)
-                doubtful(d, "%s has mode %04o, the configuration says %04o: a socket unit sets its own (SocketMode=)", l.address, st.st_mode & 0777u,
-                         wanted);
+                doubtful(d, "%s has mode %04o, the configuration says %04o: a socket unit sets its own (SocketMode=)",
+                         l.address, st.st_mode & 0777u, wanted);
         if (st.st_mode & S_IWOTH)
                 bad(d, "everybody on this host may connect to %s", l.address);
 }
@@ -277,7 +285,8 @@ static void check_listeners(struct doctor *d) {
         admin = &p->root->admin;
         at = policy_list(p, p->compiled->listeners, struct policy_listener);
         for (uint32_t i = 0; i < p->compiled->listeners.n; i++)
-                check_listener(d, p, policy_str(p, at[i].name), at[i].socket, at[i].address, wanted_mode(p, policy_str(p, at[i].name)));
+                check_listener(d, p, policy_str(p, at[i].name), at[i].socket, at[i].address,
+                               wanted_mode(p, policy_str(p, at[i].name)));
         if (admin->enabled && (admin->listen.socket.len || admin->listen.address.len))
                 check_listener(d, p, SLICE("admin"), admin->listen.socket, admin->listen.address,
                                slice_eq(policy_str(p, admin->listen.socket_mode), SLICE("0660")) ? 0660 : 0600);
@@ -308,7 +317,8 @@ static void check_daemon(struct doctor *d) {
                 if (stat(path, &st) == 0 && (st.st_mode & S_IWOTH))
                         bad(d, "everybody on this host may connect to %s and go around Sockguard: chmod o-w it", path);
                 else if (stat(path, &st) == 0 && (st.st_mode & S_IWGRP) && st.st_gid != 0)
-                        doubtful(d, "members of group %u connect to %s directly: they are not filtered", st.st_gid, path);
+                        doubtful(d, "members of group %u connect to %s directly: they are not filtered", st.st_gid,
+                                 path);
         }
 }
 
@@ -337,8 +347,8 @@ static bool file_mentions(const char *path, const char *word, char *ret_line, si
 }
 
 /* How many files of the kind the visitor took for ours. */
-static unsigned each_file(const char *directory, const char *prefix, const char *suffix, bool (*visit)(struct doctor *d, const char *path),
-                          struct doctor *d) {
+static unsigned each_file(const char *directory, const char *prefix, const char *suffix,
+                          bool (*visit)(struct doctor *d, const char *path), struct doctor *d) {
         DIR *o = opendir(directory);
         struct dirent *e;
         unsigned n = 0;
@@ -387,14 +397,18 @@ static bool visit_xinetd(struct doctor *d, const char *path) {
         if (!file_mentions(path, "sockguard", NULL, 0, NULL))
                 return false;
         if (access("/dev/log", W_OK) < 0)
-                doubtful(d, "%s: inetd makes descriptor 2 the client's connection and there is no /dev/log: records go nowhere", path);
+                doubtful(d,
+                         "%s: inetd makes descriptor 2 the client's connection and there is no /dev/log: records go "
+                         "nowhere",
+                         path);
         else
                 good(d, "%s: records go to syslog, for descriptor 2 is the client's connection", path);
         return true;
 }
 
 static void check_starters(struct doctor *d) {
-        static const char *const units[] = { "/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system" };
+        static const char *const units[] = { "/etc/systemd/system", "/run/systemd/system",
+                                             "/usr/local/lib/systemd/system", "/usr/lib/systemd/system" };
         unsigned n = 0;
 
         for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
@@ -417,7 +431,8 @@ static void check_kernel(struct doctor *d) {
         if (fd >= 0) {
                 unlink(path);
                 if (fcntl(fd, F_OFD_SETLK, &lock) < 0)
-                        bad(d, "no open file description locks: concurrency limits cannot be kept: %s", strerror(errno));
+                        bad(d, "no open file description locks: concurrency limits cannot be kept: %s",
+                            strerror(errno));
                 else
                         good(d, "open file description locks");
                 close(fd);
@@ -448,7 +463,8 @@ static int run(const struct verb_args *args) {
                 printf("%s\n", checks[i].title);
                 checks[i].run(&d);
         }
-        printf("\n%u error%s, %u warning%s\n", d.errors, d.errors == 1 ? "" : "s", d.warnings, d.warnings == 1 ? "" : "s");
+        printf("\n%u error%s, %u warning%s\n", d.errors, d.errors == 1 ? "" : "s", d.warnings,
+               d.warnings == 1 ? "" : "s");
         if (d.image.base)
                 policy_image_unmap(&d.image);
         config_free(d.config);

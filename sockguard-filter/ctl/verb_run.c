@@ -5,14 +5,18 @@
 enum { FLAG_DIR, FLAG_UNKNOWN, FLAG_LISTEN, FLAG_UPSTREAM, FLAG_LEVEL, FLAG_FORMAT, FLAG_VERBOSITY, FLAG_TRUST };
 
 const struct verb_flag companion_flags[COMPANION_FLAGS] = {
-        [FLAG_DIR] = { .name = "runtime-dir", .value = "DIR", .help = "where policy, state and control go (default /run/sockguard)" },
+        [FLAG_DIR] = { .name = "runtime-dir",
+                       .value = "DIR",
+                       .help = "where policy, state and control go (default /run/sockguard)" },
         [FLAG_UNKNOWN] = ALLOW_UNKNOWN_KEYS_FLAG,
         [FLAG_LISTEN] = { .name = "listen-socket", .value = "PATH", .help = "listen.socket" },
         [FLAG_UPSTREAM] = { .name = "upstream-socket", .value = "PATH", .help = "upstream.socket" },
         [FLAG_LEVEL] = { .name = "log-level", .value = "LEVEL", .help = "log.level" },
         [FLAG_FORMAT] = { .name = "log-format", .value = "FORMAT", .help = "log.format" },
         [FLAG_VERBOSITY] = { .name = "deny-verbosity", .value = "WORD", .help = "response.deny_verbosity" },
-        [FLAG_TRUST] = { .name = "policy-trust-file", .value = "PATH", .help = "PEM keys: only a policy that one of them has signed comes into force" },
+        [FLAG_TRUST] = { .name = "policy-trust-file",
+                         .value = "PATH",
+                         .help = "PEM keys: only a policy that one of them has signed comes into force" },
 };
 
 int companion_verb(const struct verb_args *args, const struct serve_ops *serve) {
@@ -39,6 +43,7 @@ static int run(const struct verb_args *args) {
         return companion_verb(args, NULL);
 }
 
-const struct verb verb_run = {
-        .name = "run", .summary = "be the companion of filters that systemd or inetd starts", VERB_FLAGS(companion_flags), .run = run
-};
+const struct verb verb_run = { .name = "run",
+                               .summary = "be the companion of filters that systemd or inetd starts",
+                               VERB_FLAGS(companion_flags),
+                               .run = run };

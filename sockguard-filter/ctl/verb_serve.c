@@ -7,6 +7,7 @@ static int run(const struct verb_args *args) {
         return companion_verb(args, &serve_ops);
 }
 
-const struct verb verb_serve = {
-        .name = "serve", .summary = "listen, run filters, and be their companion", VERB_FLAGS(companion_flags), .run = run
-};
+const struct verb verb_serve = { .name = "serve",
+                                 .summary = "listen, run filters, and be their companion",
+                                 VERB_FLAGS(companion_flags),
+                                 .run = run };

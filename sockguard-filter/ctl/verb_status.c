@@ -43,8 +43,10 @@ static bool profile_row(const struct state_map *m, uint32_t i, struct profile_ro
 
         if (!state_get(&p->name_hash) || (!state_get(&p->rate) && !state_get(&p->cap)))
                 return false;
-        *ret = (struct profile_row) { .name = slice_make(p->name, len < sizeof(p->name) ? len : sizeof(p->name)),
-                                      .has_rate = r.rate != 0, .cap = state_get(&p->cap), .inflight = lease_count(state_get(&p->inflight)) };
+        *ret = (struct profile_row){ .name = slice_make(p->name, len < sizeof(p->name) ? len : sizeof(p->name)),
+                                     .has_rate = r.rate != 0,
+                                     .cap = state_get(&p->cap),
+                                     .inflight = lease_count(state_get(&p->inflight)) };
         ret->burst = r.cap / 65536.0;
         ret->tokens = r.rate ? bucket_level(r, state_get(&p->bucket), (uint32_t) state_now_ms()) / 65536.0 : 0;
         return true;
@@ -52,9 +54,11 @@ static bool profile_row(const struct state_map *m, uint32_t i, struct profile_ro
 
 static void gather(struct status *t, const char *dir) {
         arena_init(&t->arena, 8u << 20, NULL);
-        t->alive = companion_ask(dir, CONTROL_VERSION, 0, SLICE(""), deadline_in(NSEC_PER_SEC), &t->arena, &t->version) == 0;
+        t->alive = companion_ask(dir, CONTROL_VERSION, 0, SLICE(""), deadline_in(NSEC_PER_SEC), &t->arena,
+                                 &t->version) == 0;
         if (t->alive)
-                (void) companion_ask(dir, CONTROL_HEALTH, 0, SLICE(""), deadline_in(2 * NSEC_PER_SEC), &t->arena, &t->health);
+                (void) companion_ask(dir, CONTROL_HEALTH, 0, SLICE(""), deadline_in(2 * NSEC_PER_SEC), &t->arena,
+                                     &t->health);
         view_totals(t->s.map, &t->totals);
 }
 
@@ -75,10 +79,12 @@ static void print_json(const struct status *t, FILE *out) {
         strbuf_add(&b, t->version.body.len ? line_of(t->version.body) : SLICE("null"));
         strbuf_adds(&b, ",\"health\":");
         strbuf_add(&b, t->health.body.len ? line_of(t->health.body) : SLICE("null"));
-        strbuf_addf(&b, ",\"generation\":%llu,\"connections\":%llu,\"active\":%llu,\"requests\":{", (unsigned long long) state_generation(&t->s),
-                    (unsigned long long) t->totals.connections, (unsigned long long) t->totals.active);
+        strbuf_addf(&b, ",\"generation\":%llu,\"connections\":%llu,\"active\":%llu,\"requests\":{",
+                    (unsigned long long) state_generation(&t->s), (unsigned long long) t->totals.connections,
+                    (unsigned long long) t->totals.active);
         for (int i = 0; i < 4; i++)
-                strbuf_addf(&b, "%s\"%s\":%llu", i ? "," : "", view_decision((uint64_t) i), (unsigned long long) t->totals.decisions[i]);
+                strbuf_addf(&b, "%s\"%s\":%llu", i ? "," : "", view_decision((uint64_t) i),
+                            (unsigned long long) t->totals.decisions[i]);
         strbuf_adds(&b, "},\"denials\":{");
         for (int i = 0; i < REASON_MAX_; i++)
                 if (state_get(&m->h.reasons[i])) {
@@ -101,11 +107,13 @@ static void print_json(const struct status *t, FILE *out) {
                 if (row.has_rate)
                         strbuf_addf(&b, ",\"tokens\":%.3f,\"burst\":%.3f", row.tokens, row.burst);
                 if (row.cap)
-                        strbuf_addf(&b, ",\"inflight\":%llu,\"max_inflight\":%llu", (unsigned long long) row.inflight, (unsigned long long) row.cap);
+                        strbuf_addf(&b, ",\"inflight\":%llu,\"max_inflight\":%llu", (unsigned long long) row.inflight,
+                                    (unsigned long long) row.cap);
                 strbuf_addc(&b, '}');
         }
         strbuf_addf(&b, "],\"uncounted\":{\"leases\":%llu,\"series\":%llu,\"records\":%llu,\"aborted\":%llu}}\n",
-                    (unsigned long long) state_get(&m->h.lease_overflow), (unsigned long long) state_get(&m->h.series_overflow),
+                    (unsigned long long) state_get(&m->h.lease_overflow),
+                    (unsigned long long) state_get(&m->h.series_overflow),
                     (unsigned long long) state_get(&m->h.log_dropped), (unsigned long long) state_get(&m->h.aborted));
         fwrite(b.at, 1, b.len, out);
 }
@@ -126,7 +134,10 @@ static void line(const struct screen *s, const char *format, ...) {
         va_start(ap, format);
         n = vsnprintf(text, sizeof(text), format, ap);
         va_end(ap);
-        view_line(s->out, s->width, slice_make(text, n < 0 ? 0 : (size_t) n < sizeof(text) ? (size_t) n : sizeof(text) - 1));
+        view_line(s->out, s->width,
+                  slice_make(text, n < 0                       ? 0
+                                   : (size_t) n < sizeof(text) ? (size_t) n
+                                                               : sizeof(text) - 1));
 }
 
 static const char *text_of(const cJSON *object, const char *key, char *buffer, size_t room) {
@@ -161,8 +172,8 @@ static void print_companion(const struct screen *s, const struct status *t, cons
         char age[VIEW_NAME], up[VIEW_NAME], version[VIEW_NAME], error[128];
 
         if (!t->alive) {
-                line(s, "Companion  DOES NOT ANSWER; last sign of life %s%s", beat && beat <= now ? view_age(age, now - beat) : "never",
-                     beat && beat <= now ? " ago" : "");
+                line(s, "Companion  DOES NOT ANSWER; last sign of life %s%s",
+                     beat && beat <= now ? view_age(age, now - beat) : "never", beat && beat <= now ? " ago" : "");
                 line(s, "           filters go on with the policy below; /health is 503, nothing is reloaded");
                 return;
         }
@@ -171,7 +182,8 @@ static void print_companion(const struct screen *s, const struct status *t, cons
         if (health && strcmp(text_of(health, "status", version, sizeof(version)), "healthy") == 0)
                 line(s, "Health     healthy: daemon %s", text_of(health, "upstream", error, sizeof(error)));
         else
-                line(s, "Health     UNHEALTHY: %s", health ? text_of(health, "error", error, sizeof(error)) : "no answer in time");
+                line(s, "Health     UNHEALTHY: %s",
+                     health ? text_of(health, "error", error, sizeof(error)) : "no answer in time");
 }
 
 static void print_policy(const struct screen *s, const struct status *t, const cJSON *version) {
@@ -182,15 +194,20 @@ static void print_policy(const struct screen *s, const struct status *t, const c
         for (int i = RELOAD_OK + 1; i < RELOAD_RESULT_MAX_; i++)
                 rejected += state_get(&t->s.map->h.reloads[i]);
         line(s, "Policy     version %llu, in force since %s (%s)",
-             version ? number_of(version, "version") : (unsigned long long) state_get(&t->s.map->h.policy_version), clock_text(at, loaded),
-             loaded <= now ? view_age(age, (now - loaded) / NSEC_PER_MSEC) : "?");
+             version ? number_of(version, "version") : (unsigned long long) state_get(&t->s.map->h.policy_version),
+             clock_text(at, loaded), loaded <= now ? view_age(age, (now - loaded) / NSEC_PER_MSEC) : "?");
         if (version)
-                line(s, "           from %s: %s, %s%s; sha256 %.12s", text_of(version, "source", source, sizeof(source)),
-                     plural(rules, number_of(version, "rules"), "rule"), plural(profiles, number_of(version, "profiles"), "profile"),
-                     cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(version, "compat_active")) ? ", rules from section variables" : "",
+                line(s, "           from %s: %s, %s%s; sha256 %.12s",
+                     text_of(version, "source", source, sizeof(source)),
+                     plural(rules, number_of(version, "rules"), "rule"),
+                     plural(profiles, number_of(version, "profiles"), "profile"),
+                     cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(version, "compat_active"))
+                             ? ", rules from section variables"
+                             : "",
                      text_of(version, "config_sha256", sum, sizeof(sum)));
         if (ok || rejected)
-                line(s, "Reloads    %llu applied, %llu rejected%s", ok, rejected, rejected ? ": see the log for why" : "");
+                line(s, "Reloads    %llu applied, %llu rejected%s", ok, rejected,
+                     rejected ? ": see the log for why" : "");
 }
 
 static void print_listeners(const struct screen *s, const cJSON *health) {
@@ -200,8 +217,10 @@ static void print_listeners(const struct screen *s, const cJSON *health) {
         cJSON_ArrayForEach(l, list) {
                 char name[VIEW_NAME], network[16], state[16], role[16];
 
-                line(s, "%-10s %s, %s%s: %s", label, text_of(l, "name", name, sizeof(name)), text_of(l, "network", network, sizeof(network)),
-                     strcmp(text_of(l, "role", role, sizeof(role)), "admin") == 0 ? ", admin" : "", text_of(l, "state", state, sizeof(state)));
+                line(s, "%-10s %s, %s%s: %s", label, text_of(l, "name", name, sizeof(name)),
+                     text_of(l, "network", network, sizeof(network)),
+                     strcmp(text_of(l, "role", role, sizeof(role)), "admin") == 0 ? ", admin" : "",
+                     text_of(l, "state", state, sizeof(state)));
                 label = "";
         }
 }
@@ -211,18 +230,22 @@ static void print_traffic(const struct screen *s, const struct status *t) {
         const uint64_t *d = t->totals.decisions;
         char connections[48], running[48];
 
-        line(s, "Clients    %s open, %s running", plural(connections, t->totals.connections, "connection"), plural(running, t->totals.active, "request"));
-        line(s, "Requests   %llu allowed, %llu denied, %llu would be denied, %llu errors", (unsigned long long) d[METRIC_ALLOW],
-             (unsigned long long) d[METRIC_DENY], (unsigned long long) d[METRIC_WOULD_DENY], (unsigned long long) d[METRIC_ERROR]);
+        line(s, "Clients    %s open, %s running", plural(connections, t->totals.connections, "connection"),
+             plural(running, t->totals.active, "request"));
+        line(s, "Requests   %llu allowed, %llu denied, %llu would be denied, %llu errors",
+             (unsigned long long) d[METRIC_ALLOW], (unsigned long long) d[METRIC_DENY],
+             (unsigned long long) d[METRIC_WOULD_DENY], (unsigned long long) d[METRIC_ERROR]);
         if (state_get(&h->aborted))
                 line(s, "Warning    %llu filters died during a request", (unsigned long long) state_get(&h->aborted));
         if (state_get(&h->log_dropped))
-                line(s, "Warning    %llu records lost: the log is not read fast enough", (unsigned long long) state_get(&h->log_dropped));
+                line(s, "Warning    %llu records lost: the log is not read fast enough",
+                     (unsigned long long) state_get(&h->log_dropped));
         if (state_get(&h->lease_overflow))
-                line(s, "Warning    %llu requests uncounted: more than %u connections at a time", (unsigned long long) state_get(&h->lease_overflow),
-                     STATE_LEASES);
+                line(s, "Warning    %llu requests uncounted: more than %u connections at a time",
+                     (unsigned long long) state_get(&h->lease_overflow), STATE_LEASES);
         if (state_get(&h->series_overflow))
-                line(s, "Warning    %llu samples without a series of their own", (unsigned long long) state_get(&h->series_overflow));
+                line(s, "Warning    %llu samples without a series of their own",
+                     (unsigned long long) state_get(&h->series_overflow));
 }
 
 struct count {
@@ -242,14 +265,15 @@ static void print_denials(const struct screen *s, const struct state_map *m) {
 
         for (int i = 0; i < REASON_MAX_; i++)
                 if (state_get(&m->h.reasons[i]))
-                        rows[n++] = (struct count) { (enum reason_code) i, state_get(&m->h.reasons[i]) };
+                        rows[n++] = (struct count){ (enum reason_code) i, state_get(&m->h.reasons[i]) };
         if (n == 0)
                 return;
         qsort(rows, n, sizeof(rows[0]), by_count);
         line(s, " ");
         line(s, "%12s  %s", "DENIED", "BECAUSE");
         for (size_t i = 0; i < n; i++)
-                line(s, "%12llu  %.*s", (unsigned long long) rows[i].n, SLICE_ARG(rows[i].code ? reason_name(rows[i].code) : SLICE("unknown")));
+                line(s, "%12llu  %.*s", (unsigned long long) rows[i].n,
+                     SLICE_ARG(rows[i].code ? reason_name(rows[i].code) : SLICE("unknown")));
 }
 
 /* A cell like "96/100"; "-" when there is no limit. */
@@ -308,7 +332,8 @@ static void print_text(const struct status *t, FILE *out) {
 }
 
 static int run(const struct verb_args *args) {
-        const char *dir = args->value[FLAG_DIR] ? args->value[FLAG_DIR] : "/run/sockguard", *format = args->value[FLAG_OUTPUT];
+        const char *dir = args->value[FLAG_DIR] ? args->value[FLAG_DIR] : "/run/sockguard",
+                   *format = args->value[FLAG_OUTPUT];
         struct status t = { 0 };
 
         if (format && strcmp(format, "text") != 0 && strcmp(format, "json") != 0)
@@ -326,5 +351,8 @@ static int run(const struct verb_args *args) {
 }
 
 const struct verb verb_status = {
-        .name = "status", .summary = "what is in force, who is connected, what was denied, how full the limits are", VERB_FLAGS(flags), .run = run
+        .name = "status",
+        .summary = "what is in force, who is connected, what was denied, how full the limits are",
+        VERB_FLAGS(flags),
+        .run = run
 };

@@ -14,8 +14,8 @@
 #include "ctl/view.h"
 
 /*
- * sockguard-ctl top: the connections of this moment, the longest-running request first, again every few seconds. On a terminal the
- * screen is drawn over and q ends it; elsewhere one look follows the other, so that it can be piped.
+ * sockguard-ctl top: the connections of this moment, the longest-running request first, again every few seconds. On a
+ * terminal the screen is drawn over and q ends it; elsewhere one look follows the other, so that it can be piped.
  */
 
 enum { FLAG_DIR, FLAG_DELAY, FLAG_COUNT };
@@ -23,7 +23,10 @@ enum { FLAG_DIR, FLAG_DELAY, FLAG_COUNT };
 static const struct verb_flag flags[] = {
         [FLAG_DIR] = { .name = "runtime-dir", .value = "DIR", .help = "of the companion (default /run/sockguard)" },
         [FLAG_DELAY] = { .name = "delay", .letter = 'd', .value = "SECONDS", .help = "between two looks (default 2)" },
-        [FLAG_COUNT] = { .name = "iterations", .letter = 'n', .value = "N", .help = "end after N looks (default: on q or Ctrl-C)" },
+        [FLAG_COUNT] = { .name = "iterations",
+                         .letter = 'n',
+                         .value = "N",
+                         .help = "end after N looks (default: on q or Ctrl-C)" },
 };
 
 struct row {
@@ -150,8 +153,8 @@ static void cell_request(const struct cell_arg *a, char to[CELL]) {
 
 static const struct column {
         const char *title;
-        int width;      /* negative: to the left; 0: the rest of the line */
-        unsigned from;  /* shown on screens that have so many columns */
+        int width;     /* negative: to the left; 0: the rest of the line */
+        unsigned from; /* shown on screens that have so many columns */
         void (*cell)(const struct cell_arg *a, char to[CELL]);
 } columns[] = {
         { "PID", 7, 0, cell_pid },
@@ -200,21 +203,28 @@ static void put_line(unsigned width, const char *format, ...) {
         va_start(ap, format);
         n = vsnprintf(text, sizeof(text), format, ap);
         va_end(ap);
-        view_line(stdout, width, slice_make(text, n < 0 ? 0 : (size_t) n < sizeof(text) ? (size_t) n : sizeof(text) - 1));
+        view_line(stdout, width,
+                  slice_make(text, n < 0                       ? 0
+                                   : (size_t) n < sizeof(text) ? (size_t) n
+                                                               : sizeof(text) - 1));
 }
 
-static void print_head(const struct state_map *m, const struct view_totals *now, const struct view_totals *before, double seconds, unsigned width) {
+static void print_head(const struct state_map *m, const struct view_totals *now, const struct view_totals *before,
+                       double seconds, unsigned width) {
         uint64_t beat = state_get(&m->h.beat_ms), clock = state_now_ms();
         double rate[4];
         char age[VIEW_NAME];
 
         for (int i = 0; i < 4; i++)
-                rate[i] = seconds > 0 && now->decisions[i] >= before->decisions[i] ? (double) (now->decisions[i] - before->decisions[i]) / seconds : 0;
-        put_line(width, "sockguard  policy %llu, %llu connections, %llu running%s%s", (unsigned long long) state_get(&m->h.policy_version),
-                 (unsigned long long) now->connections, (unsigned long long) now->active,
-                 clock > beat + 5000 ? "; COMPANION SILENT FOR " : "", clock > beat + 5000 ? view_age(age, clock - beat) : "");
-        put_line(width, "per second  %.1f allowed, %.1f denied, %.1f would be denied, %.1f errors", rate[METRIC_ALLOW], rate[METRIC_DENY],
-                 rate[METRIC_WOULD_DENY], rate[METRIC_ERROR]);
+                rate[i] = seconds > 0 && now->decisions[i] >= before->decisions[i]
+                                  ? (double) (now->decisions[i] - before->decisions[i]) / seconds
+                                  : 0;
+        put_line(width, "sockguard  policy %llu, %llu connections, %llu running%s%s",
+                 (unsigned long long) state_get(&m->h.policy_version), (unsigned long long) now->connections,
+                 (unsigned long long) now->active, clock > beat + 5000 ? "; COMPANION SILENT FOR " : "",
+                 clock > beat + 5000 ? view_age(age, clock - beat) : "");
+        put_line(width, "per second  %.1f allowed, %.1f denied, %.1f would be denied, %.1f errors", rate[METRIC_ALLOW],
+                 rate[METRIC_DENY], rate[METRIC_WOULD_DENY], rate[METRIC_ERROR]);
         view_line(stdout, width, SLICE(""));
 }
 
@@ -274,7 +284,8 @@ static bool wait_for(double seconds) {
         return !asked_to_end;
 }
 
-static void show(const struct state_map *m, const struct view_totals *now, const struct view_totals *before, double seconds) {
+static void show(const struct state_map *m, const struct view_totals *now, const struct view_totals *before,
+                 double seconds) {
         static struct row rows[STATE_LEASES];
         unsigned width = view_width(), room = screen_rows();
         size_t n = collect(m, rows);
@@ -282,7 +293,7 @@ static void show(const struct state_map *m, const struct view_totals *now, const
         print_head(m, now, before, seconds, width);
         print_cells(NULL, width);
         for (size_t i = 0; i < n && (!room || i < room); i++)
-                print_cells(&(struct cell_arg) { m, &rows[i], state_now_ms() }, width);
+                print_cells(&(struct cell_arg){ m, &rows[i], state_now_ms() }, width);
         if (n == 0)
                 put_line(width, "        nobody is connected");
         if (room && n > room)
@@ -291,7 +302,8 @@ static void show(const struct state_map *m, const struct view_totals *now, const
 }
 
 static int run(const struct verb_args *args) {
-        const char *dir = args->value[FLAG_DIR] ? args->value[FLAG_DIR] : "/run/sockguard", *d = args->value[FLAG_DELAY];
+        const char *dir = args->value[FLAG_DIR] ? args->value[FLAG_DIR] : "/run/sockguard",
+                   *d = args->value[FLAG_DELAY];
         char *end = NULL;
         double delay = d ? strtod(d, &end) : 2;
         bool tty = isatty(STDOUT_FILENO);

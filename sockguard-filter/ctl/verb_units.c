@@ -12,17 +12,39 @@
 
 #define UNIT_MAX (64u * 1024) /* bytes of a unit file */
 
-enum { FLAG_DIR, FLAG_DIFF, FLAG_POOL, FLAG_IMAGE, FLAG_USER, FLAG_GROUP, FLAG_CONNECTIONS, FLAG_PER_SOURCE, FLAG_UNKNOWN };
+enum {
+        FLAG_DIR,
+        FLAG_DIFF,
+        FLAG_POOL,
+        FLAG_IMAGE,
+        FLAG_USER,
+        FLAG_GROUP,
+        FLAG_CONNECTIONS,
+        FLAG_PER_SOURCE,
+        FLAG_UNKNOWN
+};
 
 static const struct verb_flag flags[] = {
-        [FLAG_DIR] = { .name = "dir", .letter = 'd', .value = "DIR", .help = "where the units go (default /etc/systemd/system)" },
+        [FLAG_DIR] = { .name = "dir",
+                       .letter = 'd',
+                       .value = "DIR",
+                       .help = "where the units go (default /etc/systemd/system)" },
         [FLAG_DIFF] = { .name = "diff", .help = "only show what would change; status 1 if anything would" },
-        [FLAG_POOL] = { .name = "pool", .help = "filters that wait for connections (Accept=no) instead of one started for each" },
-        [FLAG_IMAGE] = { .name = "image", .value = "PATH", .help = "policy image that the filters read (default /run/sockguard/policy)" },
+        [FLAG_POOL] = { .name = "pool",
+                        .help = "filters that wait for connections (Accept=no) instead of one started for each" },
+        [FLAG_IMAGE] = { .name = "image",
+                         .value = "PATH",
+                         .help = "policy image that the filters read (default /run/sockguard/policy)" },
         [FLAG_USER] = { .name = "user", .value = "USER", .help = "user of the filters (default sockguard-filter)" },
-        [FLAG_GROUP] = { .name = "group", .value = "GROUP", .help = "their supplementary group, for the daemon's socket (default docker)" },
-        [FLAG_CONNECTIONS] = { .name = "connections", .value = "N", .help = "connections at a time of a listener (default 1024)" },
-        [FLAG_PER_SOURCE] = { .name = "per-source", .value = "N", .help = "of them from one address or user (default 512)" },
+        [FLAG_GROUP] = { .name = "group",
+                         .value = "GROUP",
+                         .help = "their supplementary group, for the daemon's socket (default docker)" },
+        [FLAG_CONNECTIONS] = { .name = "connections",
+                               .value = "N",
+                               .help = "connections at a time of a listener (default 1024)" },
+        [FLAG_PER_SOURCE] = { .name = "per-source",
+                              .value = "N",
+                              .help = "of them from one address or user (default 512)" },
         [FLAG_UNKNOWN] = ALLOW_UNKNOWN_KEYS_FLAG,
 };
 
@@ -44,8 +66,8 @@ struct units {
 };
 
 /*
- * The file's text. 1; 0 there is none; -EISDIR and the like. A link (a masked unit is one to /dev/null) and a file that is larger than any of
- * ours count as a text that is not ours.
+ * The file's text. 1; 0 there is none; -EISDIR and the like. A link (a masked unit is one to /dev/null) and a file that
+ * is larger than any of ours count as a text that is not ours.
  */
 static int read_file(int dir, const char *name, struct strbuf *ret) {
         int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW);
@@ -159,7 +181,8 @@ static int remove_left_overs(struct units *u, int dir) {
         while ((d = readdir(list)) && n < UNITS_MOST) {
                 struct slice name = slice_of(d->d_name);
 
-                if (name.len < sizeof(found[0]) && slice_starts(name, SLICE("sockguard")) && (slice_ends(name, SLICE(".socket")) || slice_ends(name, SLICE(".service"))) &&
+                if (name.len < sizeof(found[0]) && slice_starts(name, SLICE("sockguard")) &&
+                    (slice_ends(name, SLICE(".socket")) || slice_ends(name, SLICE(".service"))) &&
                     !is_wanted(u, d->d_name))
                         memcpy(found[n++], d->d_name, name.len + 1);
         }
@@ -186,7 +209,8 @@ static int describe(struct units *u, const struct policy *p, const struct unit_c
 
                 unit_stem(p, policy_str(p, at[i].name), stem);
                 if (unit_socket(p, i, choice, &add(u, stem, ".socket")->text, &e) < 0 ||
-                    unit_service(p, i, choice, &add(u, stem, choice->pool ? "-pool.service" : "@.service")->text, &e) < 0) {
+                    unit_service(p, i, choice, &add(u, stem, choice->pool ? "-pool.service" : "@.service")->text, &e) <
+                            0) {
                         verb_fail("%s", e.text);
                         return 1;
                 }
@@ -266,7 +290,8 @@ static int run(const struct verb_args *args) {
                 verb_fail("%s", e.text);
                 return 1;
         }
-        u = (struct units) { .dir = args->value[FLAG_DIR] ? args->value[FLAG_DIR] : "/etc/systemd/system", .diff_only = args->value[FLAG_DIFF] != NULL };
+        u = (struct units){ .dir = args->value[FLAG_DIR] ? args->value[FLAG_DIR] : "/etc/systemd/system",
+                            .diff_only = args->value[FLAG_DIFF] != NULL };
         r = describe(&u, &policy, &choice);
         if (r == 0)
                 r = write_all(&u);

@@ -18,8 +18,8 @@ static int run(const struct verb_args *args) {
         struct strbuf line;
 
         if (strcmp(output, "text") == 0) {
-                printf("  sockguard %s\n  commit  %.7s\n  built   %s\n  go      %s\n", PACKAGE_VERSION, SOCKGUARD_COMMIT, SOCKGUARD_BUILT,
-                       COMPILER);
+                printf("  sockguard %s\n  commit  %.7s\n  built   %s\n  go      %s\n", PACKAGE_VERSION,
+                       SOCKGUARD_COMMIT, SOCKGUARD_BUILT, COMPILER);
                 return 0;
         }
         if (strcmp(output, "json") != 0)
@@ -39,6 +39,4 @@ static int run(const struct verb_args *args) {
         return 0;
 }
 
-const struct verb verb_version = {
-        .name = "version", .summary = "print the version", VERB_FLAGS(flags), .run = run
-};
+const struct verb verb_version = { .name = "version", .summary = "print the version", VERB_FLAGS(flags), .run = run };

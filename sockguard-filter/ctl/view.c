@@ -29,7 +29,9 @@ char *view_profile(const struct state_map *m, uint32_t slot, char to[VIEW_NAME])
 char *view_listener(const struct state_map *m, uint32_t slot, char to[VIEW_NAME]) {
         const struct state_name *l = &m->listeners[slot % STATE_LISTENERS];
 
-        return view_text(to, VIEW_NAME, slot == 0 || slot >= STATE_LISTENERS ? SLICE("-") : bounded(l->name, l->name_len, sizeof(l->name)));
+        return view_text(to, VIEW_NAME,
+                         slot == 0 || slot >= STATE_LISTENERS ? SLICE("-")
+                                                              : bounded(l->name, l->name_len, sizeof(l->name)));
 }
 
 char *view_route(const struct state_map *m, uint32_t slot, char to[VIEW_NAME]) {
@@ -39,7 +41,8 @@ char *view_route(const struct state_map *m, uint32_t slot, char to[VIEW_NAME]) {
 }
 
 const char *view_method(uint32_t method) {
-        static const char *const names[] = { "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "CONNECT", "TRACE" };
+        static const char *const names[] = { "GET",   "HEAD",    "POST",    "PUT",  "DELETE",
+                                             "PATCH", "OPTIONS", "CONNECT", "TRACE" };
 
         return method < sizeof(names) / sizeof(names[0]) ? names[method] : "OTHER";
 }
@@ -79,16 +82,18 @@ char *view_age(char to[VIEW_NAME], uint64_t ms) {
         else if (s < 3600)
                 snprintf(to, VIEW_NAME, "%llum%llus", (unsigned long long) (s / 60), (unsigned long long) (s % 60));
         else if (s < 86400)
-                snprintf(to, VIEW_NAME, "%lluh%llum", (unsigned long long) (s / 3600), (unsigned long long) (s / 60 % 60));
+                snprintf(to, VIEW_NAME, "%lluh%llum", (unsigned long long) (s / 3600),
+                         (unsigned long long) (s / 60 % 60));
         else
-                snprintf(to, VIEW_NAME, "%llud%lluh", (unsigned long long) (s / 86400), (unsigned long long) (s / 3600 % 24));
+                snprintf(to, VIEW_NAME, "%llud%lluh", (unsigned long long) (s / 86400),
+                         (unsigned long long) (s / 3600 % 24));
         return to;
 }
 
 void view_totals(const struct state_map *m, struct view_totals *ret) {
         uint64_t high = state_get(&m->h.high_water);
 
-        *ret = (struct view_totals) { 0 };
+        *ret = (struct view_totals){ 0 };
         for (int i = 0; i < 4; i++)
                 ret->decisions[i] = state_get(&m->h.decisions[i]);
         for (uint64_t i = 0; i < high && i < STATE_LEASES; i++)

@@ -7,8 +7,8 @@
 #include "limits/metrics.h"
 
 /*
- * The shared state as people look at it: `status` and `top`. What is in the file was written by filters, which face hostile
- * clients: every text is made printable, every number that chooses a slot is bounded.
+ * The shared state as people look at it: `status` and `top`. What is in the file was written by filters, which face
+ * hostile clients: every text is made printable, every number that chooses a slot is bounded.
  */
 
 #define VIEW_NAME 64u
@@ -25,7 +25,8 @@ const char *view_decision(uint64_t decision);
 /* Columns of the screen that stdout is; 0 when it is none: nothing is cut then. COLUMNS overrides. */
 unsigned view_width(void);
 
-/* One line of at most `width` columns (0: no limit) to `out`, its end cut, with a line feed. The text is printable ASCII. */
+/* One line of at most `width` columns (0: no limit) to `out`, its end cut, with a line feed. The text is printable
+ * ASCII. */
 void view_line(FILE *out, unsigned width, struct slice text);
 
 /* "3d4h", "12m", "5s". */

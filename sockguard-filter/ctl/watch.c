@@ -9,8 +9,9 @@
 #include "ctl/companion.h"
 
 /*
- * Notices that the configuration file may have become another one. Every directory that the way to the file leads through is
- * watched for the one name that counts in it, symbolic links followed step by step: so a ConfigMap, whose files are links over
+ * Notices that the configuration file may have become another one. Every directory that the way to the file leads
+ * through is watched for the one name that counts in it, symbolic links followed step by step: so a ConfigMap, whose
+ * files are links over
  * `..data` into a directory that is replaced, is seen to change (chapter 06, 3.2).
  */
 
@@ -47,7 +48,7 @@ static struct stamp stamp_of(const char *path) {
 
         if (stat(path, &st) < 0)
                 return s;
-        s = (struct stamp) { true, st.st_dev, st.st_ino, st.st_size, st.st_mtim, st.st_ctim };
+        s = (struct stamp){ true, st.st_dev, st.st_ino, st.st_size, st.st_mtim, st.st_ctim };
         return s;
 }
 
@@ -56,12 +57,13 @@ static bool same_time(struct timespec a, struct timespec b) {
 }
 
 static bool same(const struct stamp *a, const struct stamp *b) {
-        return a->known == b->known && a->dev == b->dev && a->ino == b->ino && a->size == b->size && same_time(a->mtime, b->mtime) &&
-               same_time(a->ctime, b->ctime);
+        return a->known == b->known && a->dev == b->dev && a->ino == b->ino && a->size == b->size &&
+               same_time(a->mtime, b->mtime) && same_time(a->ctime, b->ctime);
 }
 
 static void watch_name(struct watch *w, const char *directory, const char *name) {
-        const uint32_t mask = IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_MODIFY | IN_CLOSE_WRITE | IN_ATTRIB | IN_ONLYDIR;
+        const uint32_t mask =
+                IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_MODIFY | IN_CLOSE_WRITE | IN_ATTRIB | IN_ONLYDIR;
         int id;
 
         if (w->n == DIRECTORIES_MAX || strlen(name) > NAME_MAX)
@@ -165,7 +167,8 @@ static int on_event(sd_event_source *s, int fd, uint32_t events, void *arg) {
         return 0;
 }
 
-int watch_new(struct companion *c, const char *path, void (*changed)(struct companion *c), struct watch **ret, struct error *e) {
+int watch_new(struct companion *c, const char *path, void (*changed)(struct companion *c), struct watch **ret,
+              struct error *e) {
         struct watch *w = calloc(1, sizeof(*w));
         char cwd[PATH_MAX] = "";
         int r;
@@ -197,8 +200,8 @@ bool watch_poll(struct watch *w) {
 
         if (!now.known)
                 return false;
-        changed = w->polled.known && (now.ino != w->polled.ino || now.dev != w->polled.dev || now.size != w->polled.size ||
-                                      !same_time(now.mtime, w->polled.mtime));
+        changed = w->polled.known && (now.ino != w->polled.ino || now.dev != w->polled.dev ||
+                                      now.size != w->polled.size || !same_time(now.mtime, w->polled.mtime));
         w->polled = now;
         /* The watch has told of it already. */
         if (changed && w->fd >= 0 && same(&now, &w->seen))

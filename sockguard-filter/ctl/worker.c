@@ -10,8 +10,9 @@
 #include "ctl/companion.h"
 
 /*
- * Everything that reads YAML runs here, in a child: a candidate that finds a hole in a parser finds it in a process that has a
- * few seconds, little memory, no network and nothing to write to, and memory that a thousand reloads leave behind is given back by exit.
+ * Everything that reads YAML runs here, in a child: a candidate that finds a hole in a parser finds it in a process
+ * that has a few seconds, little memory, no network and nothing to write to, and memory that a thousand reloads leave
+ * behind is given back by exit.
  */
 
 #define WORK_SECONDS 8u
@@ -24,22 +25,78 @@ static void limit(int what, rlim_t n) {
 }
 
 /*
- * For a candidate, which is a stranger's text: no other program, no other process, no network, and no file changed, whatever its reader
- * is made to do. What it may is read, compute, and write down the pipe.
+ * For a candidate, which is a stranger's text: no other program, no other process, no network, and no file changed,
+ * whatever its reader is made to do. What it may is read, compute, and write down the pipe.
  */
 static void shut_in(void) {
 #ifndef SOCKGUARD_SANITIZED
         static const int calls[] = {
-                SCMP_SYS(execve), SCMP_SYS(execveat), SCMP_SYS(fork), SCMP_SYS(vfork), SCMP_SYS(clone), SCMP_SYS(clone3), SCMP_SYS(ptrace),
-                SCMP_SYS(process_vm_readv), SCMP_SYS(process_vm_writev), SCMP_SYS(kill), SCMP_SYS(pidfd_open), SCMP_SYS(pidfd_getfd),
-                SCMP_SYS(pidfd_send_signal), SCMP_SYS(socket), SCMP_SYS(socketpair), SCMP_SYS(connect), SCMP_SYS(bind), SCMP_SYS(listen), SCMP_SYS(accept),
-                SCMP_SYS(accept4), SCMP_SYS(sendto), SCMP_SYS(sendmsg), SCMP_SYS(sendmmsg), SCMP_SYS(creat), SCMP_SYS(openat2), SCMP_SYS(truncate),
-                SCMP_SYS(unlink), SCMP_SYS(unlinkat), SCMP_SYS(rename), SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(link), SCMP_SYS(linkat),
-                SCMP_SYS(symlink), SCMP_SYS(symlinkat), SCMP_SYS(mkdir), SCMP_SYS(mkdirat), SCMP_SYS(rmdir), SCMP_SYS(mknod), SCMP_SYS(mknodat),
-                SCMP_SYS(chmod), SCMP_SYS(fchmodat), SCMP_SYS(chown), SCMP_SYS(lchown), SCMP_SYS(fchownat), SCMP_SYS(setxattr), SCMP_SYS(utimensat),
-                SCMP_SYS(mount), SCMP_SYS(umount2), SCMP_SYS(chroot), SCMP_SYS(pivot_root), SCMP_SYS(unshare), SCMP_SYS(setns), SCMP_SYS(bpf),
-                SCMP_SYS(perf_event_open), SCMP_SYS(io_uring_setup), SCMP_SYS(keyctl), SCMP_SYS(init_module), SCMP_SYS(finit_module),
-                SCMP_SYS(kexec_load), SCMP_SYS(reboot), SCMP_SYS(swapon), SCMP_SYS(setuid), SCMP_SYS(setgid), SCMP_SYS(setresuid), SCMP_SYS(setresgid),
+                SCMP_SYS(execve),
+                SCMP_SYS(execveat),
+                SCMP_SYS(fork),
+                SCMP_SYS(vfork),
+                SCMP_SYS(clone),
+                SCMP_SYS(clone3),
+                SCMP_SYS(ptrace),
+                SCMP_SYS(process_vm_readv),
+                SCMP_SYS(process_vm_writev),
+                SCMP_SYS(kill),
+                SCMP_SYS(pidfd_open),
+                SCMP_SYS(pidfd_getfd),
+                SCMP_SYS(pidfd_send_signal),
+                SCMP_SYS(socket),
+                SCMP_SYS(socketpair),
+                SCMP_SYS(connect),
+                SCMP_SYS(bind),
+                SCMP_SYS(listen),
+                SCMP_SYS(accept),
+                SCMP_SYS(accept4),
+                SCMP_SYS(sendto),
+                SCMP_SYS(sendmsg),
+                SCMP_SYS(sendmmsg),
+                SCMP_SYS(creat),
+                SCMP_SYS(openat2),
+                SCMP_SYS(truncate),
+                SCMP_SYS(unlink),
+                SCMP_SYS(unlinkat),
+                SCMP_SYS(rename),
+                SCMP_SYS(renameat),
+                SCMP_SYS(renameat2),
+                SCMP_SYS(link),
+                SCMP_SYS(linkat),
+                SCMP_SYS(symlink),
+                SCMP_SYS(symlinkat),
+                SCMP_SYS(mkdir),
+                SCMP_SYS(mkdirat),
+                SCMP_SYS(rmdir),
+                SCMP_SYS(mknod),
+                SCMP_SYS(mknodat),
+                SCMP_SYS(chmod),
+                SCMP_SYS(fchmodat),
+                SCMP_SYS(chown),
+                SCMP_SYS(lchown),
+                SCMP_SYS(fchownat),
+                SCMP_SYS(setxattr),
+                SCMP_SYS(utimensat),
+                SCMP_SYS(mount),
+                SCMP_SYS(umount2),
+                SCMP_SYS(chroot),
+                SCMP_SYS(pivot_root),
+                SCMP_SYS(unshare),
+                SCMP_SYS(setns),
+                SCMP_SYS(bpf),
+                SCMP_SYS(perf_event_open),
+                SCMP_SYS(io_uring_setup),
+                SCMP_SYS(keyctl),
+                SCMP_SYS(init_module),
+                SCMP_SYS(finit_module),
+                SCMP_SYS(kexec_load),
+                SCMP_SYS(reboot),
+                SCMP_SYS(swapon),
+                SCMP_SYS(setuid),
+                SCMP_SYS(setgid),
+                SCMP_SYS(setresuid),
+                SCMP_SYS(setresgid),
         };
         static const unsigned modes[] = { O_WRONLY, O_RDWR };
         scmp_filter_ctx f = seccomp_init(SCMP_ACT_ALLOW);
@@ -48,9 +105,11 @@ static void shut_in(void) {
         for (size_t i = 0; r == 0 && i < sizeof(calls) / sizeof(calls[0]); i++)
                 r = seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), calls[i], 0);
         for (size_t i = 0; r == 0 && i < sizeof(modes) / sizeof(modes[0]); i++) {
-                r = seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(open), 1, SCMP_A1(SCMP_CMP_MASKED_EQ, O_ACCMODE, modes[i]));
+                r = seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(open), 1,
+                                     SCMP_A1(SCMP_CMP_MASKED_EQ, O_ACCMODE, modes[i]));
                 if (r == 0)
-                        r = seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(openat), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, O_ACCMODE, modes[i]));
+                        r = seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(openat), 1,
+                                             SCMP_A2(SCMP_CMP_MASKED_EQ, O_ACCMODE, modes[i]));
         }
         if (r == 0)
                 r = seccomp_load(f);
@@ -61,7 +120,8 @@ static void shut_in(void) {
 #endif
 }
 
-/* Of what the companion has open a candidate's reader keeps the pipe: no lock, no client, and above all not the shared state. */
+/* Of what the companion has open a candidate's reader keeps the pipe: no lock, no client, and above all not the shared
+ * state. */
 static void let_go(const struct work *w, int fd) {
         (void) munmap(w->of->state.map, sizeof(*w->of->state.map));
         if (fd > 3)
@@ -132,8 +192,8 @@ static int load(const struct work *w, struct slice text, bool from_file, bool al
 }
 
 /*
- * A signed policy is what its bytes say, no more: they are read once, verified, and parsed without the environment. *next is, at first,
- * the reading with it, which may be what asks for a signature.
+ * A signed policy is what its bytes say, no more: they are read once, verified, and parsed without the environment.
+ * *next is, at first, the reading with it, which may be what asks for a signature.
  */
 static uint32_t judge_signature(struct work *w, struct config **next, struct work_result *r, struct strbuf *out) {
         _cleanup_config_ struct config *alone = NULL, *running = NULL;
@@ -187,7 +247,8 @@ static uint32_t judge(struct work *w, struct work_result *r, struct strbuf *out)
                         add_problems(next, out);
                 return WORK_LOAD;
         }
-        if (w->running.at && load(w, w->running, false, r->bundle.on != 0, &running) == 0 && config_diff(running, next, out) > 0)
+        if (w->running.at && load(w, w->running, false, r->bundle.on != 0, &running) == 0 &&
+            config_diff(running, next, out) > 0)
                 return WORK_IMMUTABLE;
         k = config_check(next);
         r->compat = config_compat_active(next);
@@ -234,14 +295,18 @@ static void done(struct job *j, struct slice got) {
                 if (r.outcome <= WORK_DIED && r.text_size == got.len - sizeof(r))
                         text = slice_from(got, sizeof(r));
                 else
-                        r = (struct work_result) { .outcome = WORK_DIED };
+                        r = (struct work_result){ .outcome = WORK_DIED };
         }
         w->done(w->of, w, &r, text);
 }
 
 static void prepare(struct companion *c, struct work *w) {
         w->of = c;
-        w->job = (struct job) { .run = run, .done = done, .arg = w, .seconds = WORK_SECONDS + 2, .room = sizeof(struct work_result) + WORK_TEXT_MAX };
+        w->job = (struct job){ .run = run,
+                               .done = done,
+                               .arg = w,
+                               .seconds = WORK_SECONDS + 2,
+                               .room = sizeof(struct work_result) + WORK_TEXT_MAX };
 }
 
 int work_start(struct companion *c, struct work *w) {

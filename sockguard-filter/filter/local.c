@@ -6,15 +6,16 @@
 #include "limits/state.h"
 
 /*
- * What the proxy answers itself: metrics, readiness, health, administration. The companion knows the answers; a filter passes
- * the question on and gives it a second (a candidate policy: ten), so that a client of these paths costs the companion one
- * message and never a connection of unknown length.
+ * What the proxy answers itself: metrics, readiness, health, administration. The companion knows the answers; a filter
+ * passes the question on and gives it a second (a candidate policy: ten), so that a client of these paths costs the
+ * companion one message and never a connection of unknown length.
  */
 
 #define ASK_LIMIT NSEC_PER_SEC
 #define VALIDATE_LIMIT (10 * NSEC_PER_SEC)
 
-static int ask(struct exchange *x, enum control_op op, uint32_t flags, struct slice body, uint64_t limit, struct companion_answer *ret) {
+static int ask(struct exchange *x, enum control_op op, uint32_t flags, struct slice body, uint64_t limit,
+               struct companion_answer *ret) {
         if (!x->state || x->state->dir[0] == '\0')
                 return -ENOENT;
         return companion_ask(x->state->dir, op, flags, body, deadline_in(limit), x->arena, ret);
@@ -39,8 +40,9 @@ static bool asks_for(const struct exchange *x, bool enabled, struct pstr path) {
 static enum stage_result unhealthy(struct exchange *x) {
         x->verdict.status = 503;
         x->verdict.body_kind = ANSWER_JSON;
-        x->verdict.body = SLICE("{\"status\":\"unhealthy\",\"upstream\":\"unreachable\",\"error\":\"companion unreachable\",\"version\":\"" PACKAGE_VERSION
-                                "\",\"uptime_seconds\":0,\"listeners\":[]}\n");
+        x->verdict.body =
+                SLICE("{\"status\":\"unhealthy\",\"upstream\":\"unreachable\",\"error\":\"companion "
+                      "unreachable\",\"version\":\"" PACKAGE_VERSION "\",\"uptime_seconds\":0,\"listeners\":[]}\n");
         return STAGE_ANSWER;
 }
 
@@ -69,8 +71,10 @@ enum stage_result stage_local(struct exchange *x) {
         struct companion_answer a = { 0 };
 
         if (asks_for(x, root->metrics.enabled, root->metrics.path)) {
-                if (ask(x, CONTROL_METRICS, wants_openmetrics(x) ? CONTROL_OPENMETRICS : 0, SLICE(""), ASK_LIMIT, &a) < 0)
-                        return exchange_deny(x, REASON_companion_unavailable, 503, ANSWER_MESSAGE, "the companion does not answer");
+                if (ask(x, CONTROL_METRICS, wants_openmetrics(x) ? CONTROL_OPENMETRICS : 0, SLICE(""), ASK_LIMIT, &a) <
+                    0)
+                        return exchange_deny(x, REASON_companion_unavailable, 503, ANSWER_MESSAGE,
+                                             "the companion does not answer");
                 return answer_with(x, &a);
         }
         if (asks_for(x, health->readiness.enabled, health->readiness.path)) {
@@ -90,7 +94,8 @@ enum stage_result stage_local(struct exchange *x) {
 
 static enum stage_result wrong_method(struct exchange *x, const char *allowed) {
         x->verdict.allow_methods = allowed;
-        return exchange_deny(x, REASON_admin_method_not_allowed, 405, ANSWER_MESSAGE, "only %s is allowed here", allowed);
+        return exchange_deny(x, REASON_admin_method_not_allowed, 405, ANSWER_MESSAGE, "only %s is allowed here",
+                             allowed);
 }
 
 static bool is_path(struct exchange *x, struct pstr path) {
@@ -109,8 +114,8 @@ static enum stage_result validate(struct exchange *x, uint32_t flags) {
         if (x->head.framing != HTTP_BODY_NONE)
                 r = x->ops->body_buffer(x, limit);
         if (r == -EFBIG)
-                return exchange_deny(x, REASON_admin_body_too_large, 413, ANSWER_MESSAGE, "the candidate is larger than %llu bytes",
-                                     (unsigned long long) limit);
+                return exchange_deny(x, REASON_admin_body_too_large, 413, ANSWER_MESSAGE,
+                                     "the candidate is larger than %llu bytes", (unsigned long long) limit);
         if (r < 0) {
                 /* Nobody judged it: no decision is recorded. */
                 x->verdict.status = 400;
@@ -118,14 +123,17 @@ static enum stage_result validate(struct exchange *x, uint32_t flags) {
                 x->verdict.reason = SLICE("the candidate could not be read");
                 return STAGE_ANSWER;
         }
-        if (ask(x, CONTROL_VALIDATE, flags, x->head.framing != HTTP_BODY_NONE ? x->body : SLICE(""), VALIDATE_LIMIT, &a) < 0)
-                return exchange_deny(x, REASON_companion_unavailable, 503, ANSWER_MESSAGE, "the companion does not answer");
+        if (ask(x, CONTROL_VALIDATE, flags, x->head.framing != HTTP_BODY_NONE ? x->body : SLICE(""), VALIDATE_LIMIT,
+                &a) < 0)
+                return exchange_deny(x, REASON_companion_unavailable, 503, ANSWER_MESSAGE,
+                                     "the companion does not answer");
         if (slice_eq(a.code, reason_name(REASON_admin_validation_failed))) {
                 x->verdict.decision = DECISION_DENY;
                 x->verdict.code = REASON_admin_validation_failed;
                 x->verdict.reason = a.reason;
         } else if (a.status >= 500)
-                return exchange_deny(x, REASON_companion_unavailable, a.status, ANSWER_MESSAGE, "%.*s", SLICE_ARG(a.reason));
+                return exchange_deny(x, REASON_companion_unavailable, a.status, ANSWER_MESSAGE, "%.*s",
+                                     SLICE_ARG(a.reason));
         return answer_with(x, &a);
 }
 
@@ -135,9 +143,11 @@ static enum stage_result policy_version(struct exchange *x) {
         if (!exchange_is(x, HTTP_GET))
                 return wrong_method(x, "GET");
         if (ask(x, CONTROL_VERSION, 0, SLICE(""), ASK_LIMIT, &a) < 0)
-                return exchange_deny(x, REASON_companion_unavailable, 503, ANSWER_MESSAGE, "the companion does not answer");
+                return exchange_deny(x, REASON_companion_unavailable, 503, ANSWER_MESSAGE,
+                                     "the companion does not answer");
         if (a.status != 200)
-                return exchange_deny(x, REASON_admin_policy_version_unavailable, 503, ANSWER_MESSAGE, "no policy has been published yet");
+                return exchange_deny(x, REASON_admin_policy_version_unavailable, 503, ANSWER_MESSAGE,
+                                     "no policy has been published yet");
         return answer_with(x, &a);
 }
 
@@ -181,7 +191,8 @@ enum stage_result stage_admin_listener(struct exchange *x) {
         const struct opt_admin *admin = &x->policy->root->admin;
 
         if (!admin->enabled || !is_dedicated(admin))
-                return exchange_deny(x, REASON_listener_config_missing, 500, ANSWER_MESSAGE, "there is no dedicated admin listener");
+                return exchange_deny(x, REASON_listener_config_missing, 500, ANSWER_MESSAGE,
+                                     "there is no dedicated admin listener");
         if (is_path(x, admin->policy_version_path))
                 return policy_version(x);
         if (is_path(x, admin->path))

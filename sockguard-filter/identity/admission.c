@@ -3,8 +3,9 @@
 #include "identity/peer.h"
 
 /*
- * Stage 6a: clients.allowed_cidrs. A peer without an address (unix, pipe) is in no prefix, and so is an address with a zone.
- * The list is read as a whole before anything is decided: an entry that is no prefix makes the gate unusable, for everybody.
+ * Stage 6a: clients.allowed_cidrs. A peer without an address (unix, pipe) is in no prefix, and so is an address with a
+ * zone. The list is read as a whole before anything is decided: an entry that is no prefix makes the gate unusable, for
+ * everybody.
  */
 enum stage_result stage_admission(struct exchange *x) {
         const struct policy *p = x->policy;
@@ -32,5 +33,6 @@ enum stage_result stage_admission(struct exchange *x) {
 
         x->normalized_computed = true;
         return exchange_deny(x, REASON_client_ip_not_allowed, 403, ANSWER_MESSAGE, "%s",
-                             known ? "the client's address is not admitted" : "only clients with an admitted IP address may connect here");
+                             known ? "the client's address is not admitted"
+                                   : "only clients with an admitted IP address may connect here");
 }

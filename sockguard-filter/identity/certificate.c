@@ -78,7 +78,9 @@ enum certificate_match certificate_match(const struct policy *p, const struct ce
                                          const struct peer_certificate *c) {
         if (!c)
                 return CERTIFICATE_MISMATCH;
-        if (s->common_names.n + s->dns_names.n + s->ip_addresses.n + s->uri_sans.n + s->spiffe_ids.n + s->public_key_sha256_pins.n == 0)
+        if (s->common_names.n + s->dns_names.n + s->ip_addresses.n + s->uri_sans.n + s->spiffe_ids.n +
+                    s->public_key_sha256_pins.n ==
+            0)
                 return CERTIFICATE_UNSELECTIVE;
 
         if ((s->common_names.n > 0 && !any_name(p, s->common_names, &c->common_name, c->common_name.len > 0)) ||

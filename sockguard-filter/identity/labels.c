@@ -9,12 +9,13 @@
 #include "policy/glob.h"
 
 /*
- * Stage 6c: what the calling container's own labels allow (chapter 05, 1.7). The caller is found by its source address among the
- * running containers, never by anything that it says.
+ * Stage 6c: what the calling container's own labels allow (chapter 05, 1.7). The caller is found by its source address
+ * among the running containers, never by anything that it says.
  *
- * The first request of a connection asks for the list and then inspects the container that has the address; the following
- * ones inspect that container again, and start anew if it no longer runs or no longer has the address. Nothing is remembered
- * beyond the connection, and nobody is remembered as "no container": an address may be given to a restricted one at any time.
+ * The first request of a connection asks for the list and then inspects the container that has the address; the
+ * following ones inspect that container again, and start anew if it no longer runs or no longer has the address.
+ * Nothing is remembered beyond the connection, and nobody is remembered as "no container": an address may be given to a
+ * restricted one at any time.
  */
 
 struct network {
@@ -44,7 +45,8 @@ struct listed {
 static const struct json_field listed_fields[] = {
         JSON_FIELD(struct listed, Id, "Id", JSON_K_STRING),
         JSON_FIELD(struct listed, Labels, "Labels", JSON_K_STRING_MAP),
-        JSON_NESTED(struct listed, NetworkSettings, "NetworkSettings", JSON_K_STRUCT, struct network_settings, network_settings_fields),
+        JSON_NESTED(struct listed, NetworkSettings, "NetworkSettings", JSON_K_STRUCT, struct network_settings,
+                    network_settings_fields),
 };
 
 struct state {
@@ -73,7 +75,8 @@ struct inspected {
 static const struct json_field inspected_fields[] = {
         JSON_NESTED(struct inspected, State, "State", JSON_K_STRUCT, struct state, state_fields),
         JSON_NESTED(struct inspected, Config, "Config", JSON_K_STRUCT, struct config, config_fields),
-        JSON_NESTED(struct inspected, NetworkSettings, "NetworkSettings", JSON_K_STRUCT, struct network_settings, network_settings_fields),
+        JSON_NESTED(struct inspected, NetworkSettings, "NetworkSettings", JSON_K_STRUCT, struct network_settings,
+                    network_settings_fields),
 };
 
 /* What the daemon writes is read as its own clients read it: labels hold what users put there. */
@@ -116,7 +119,8 @@ static int ask(struct exchange *x, struct slice path, int *ret_status, struct js
 }
 
 /*
- * The running container that has the address. 1 with *ret, 0 none has it, negative errno: the list cannot be had or read.
+ * The running container that has the address. 1 with *ret, 0 none has it, negative errno: the list cannot be had or
+ * read.
  */
 static int find_caller(struct exchange *x, const struct ip_address *ip, struct listed *ret) {
         struct json_value list, entry;
@@ -151,11 +155,13 @@ static int find_caller(struct exchange *x, const struct ip_address *ip, struct l
 }
 
 /*
- * Does the container still run, with this address? 1 yes, with its labels; 0 no (also when it is gone); negative errno: the
- * question could not be answered.
+ * Does the container still run, with this address? 1 yes, with its labels; 0 no (also when it is gone); negative errno:
+ * the question could not be answered.
  */
-static int still_there(struct exchange *x, struct slice id, const struct ip_address *ip, struct json_string_map *ret_labels) {
-        struct slice path = arena_printf(x->arena, "/containers/%.*s/json", SLICE_ARG(path_escape_segment(id, x->arena)));
+static int still_there(struct exchange *x, struct slice id, const struct ip_address *ip,
+                       struct json_string_map *ret_labels) {
+        struct slice path =
+                arena_printf(x->arena, "/containers/%.*s/json", SLICE_ARG(path_escape_segment(id, x->arena)));
         struct inspected c = {};
         struct json_value root;
         int status, r;
@@ -215,7 +221,8 @@ static int caller_labels(struct exchange *x, const struct ip_address *ip, struct
 enum grant { GRANT_NONE_SET, GRANT_ALLOW, GRANT_DENY, GRANT_INVALID };
 
 static bool known_method(struct slice name) {
-        static const char *const names[] = { "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "CONNECT", "TRACE" };
+        static const char *const names[] = { "GET",   "HEAD",    "POST",    "PUT",  "DELETE",
+                                             "PATCH", "OPTIONS", "CONNECT", "TRACE" };
 
         for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
                 if (slice_case_eq(name, slice_of(names[i])))

@@ -22,8 +22,9 @@ static bool admits(const struct policy *p, const struct policy_listener *l, cons
 }
 
 /*
- * Stage 7: may this profile come in through this listener? Only with an explicit `listeners:`. The name comes from the unit or
- * the command line that holds the socket. A profile that is not admitted is not exchanged for a weaker one that would be.
+ * Stage 7: may this profile come in through this listener? Only with an explicit `listeners:`. The name comes from the
+ * unit or the command line that holds the socket. A profile that is not admitted is not exchanged for a weaker one that
+ * would be.
  */
 enum stage_result stage_listener(struct exchange *x) {
         const struct policy *p = x->policy;
@@ -39,10 +40,12 @@ enum stage_result stage_listener(struct exchange *x) {
         l = listener_find(p, x->listener_name);
         if (!l) {
                 x->normalized_computed = true;
-                return exchange_deny(x, REASON_listener_config_missing, 500, ANSWER_MESSAGE, "this listener is not in the configuration");
+                return exchange_deny(x, REASON_listener_config_missing, 500, ANSWER_MESSAGE,
+                                     "this listener is not in the configuration");
         }
         if (l->any_profile || admits(p, l, x))
                 return STAGE_NEXT;
         x->normalized_computed = true;
-        return exchange_deny(x, REASON_listener_profile_not_allowed, 403, ANSWER_MESSAGE, "the client's profile is not admitted at this listener");
+        return exchange_deny(x, REASON_listener_profile_not_allowed, 403, ANSWER_MESSAGE,
+                             "the client's profile is not admitted at this listener");
 }

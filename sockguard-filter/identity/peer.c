@@ -58,8 +58,9 @@ static void capture_unix(int fd, const struct sockaddr_un *sa, socklen_t len, st
         size = sizeof(p->pidfd);
         if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &p->pidfd, &size) < 0) {
                 /*
-                 * A kernel that knows the option (6.5) and has no pidfd to give: the process is gone, and its number may be somebody
-                 * else's by now (ESRCH, EINVAL, ENODATA), or nothing can be told (EMFILE). Either way the number says nothing.
+                 * A kernel that knows the option (6.5) and has no pidfd to give: the process is gone, and its number
+                 * may be somebody else's by now (ESRCH, EINVAL, ENODATA), or nothing can be told (EMFILE). Either way
+                 * the number says nothing.
                  */
                 p->pid_gone = errno != ENOPROTOOPT;
                 p->pidfd = -1;
@@ -107,7 +108,9 @@ void peer_capture(int fd, struct peer *ret) {
         socklen_t len = sizeof(ss), size = sizeof(int);
         int family = AF_UNSPEC;
 
-        *ret = (struct peer) { .kind = PEER_PIPE, .uid = getuid(), .gid = getgid(), .pid = getppid(), .pidfd = -1, .text = "pipe" };
+        *ret = (struct peer){
+                .kind = PEER_PIPE, .uid = getuid(), .gid = getgid(), .pid = getppid(), .pidfd = -1, .text = "pipe"
+        };
 
         if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &size) < 0)
                 return;
@@ -117,7 +120,8 @@ void peer_capture(int fd, struct peer *ret) {
                         len = 0;
                 capture_unix(fd, (const struct sockaddr_un *) &ss, len, ret);
         } else if (family == AF_INET || family == AF_INET6) {
-                if (getpeername(fd, (struct sockaddr *) &ss, &len) < 0 || (ss.ss_family != AF_INET && ss.ss_family != AF_INET6)) {
+                if (getpeername(fd, (struct sockaddr *) &ss, &len) < 0 ||
+                    (ss.ss_family != AF_INET && ss.ss_family != AF_INET6)) {
                         /* Gone already: a TCP peer without an address, which no prefix contains. */
                         ret->kind = PEER_TCP;
                         snprintf(ret->text, sizeof(ret->text), "unknown");

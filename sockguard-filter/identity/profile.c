@@ -30,7 +30,8 @@ static enum stage_result choose(struct exchange *x, struct pstr assigned, const 
 
 static bool by_certificate(const struct exchange *x, const struct opt_clients *clients, struct pstr *ret) {
         struct plist list = clients->client_certificate_profiles;
-        const struct opt_client_certificate_profile *at = policy_list(x->policy, list, struct opt_client_certificate_profile);
+        const struct opt_client_certificate_profile *at =
+                policy_list(x->policy, list, struct opt_client_certificate_profile);
 
         if (!x->peer->certificate)
                 return false;
@@ -102,7 +103,8 @@ static bool by_source(const struct exchange *x, const struct opt_clients *client
                 for (uint32_t k = 0; k < at[i].cidrs.n; k++) {
                         struct ip_prefix prefix;
 
-                        if (ip_prefix_parse(policy_str(x->policy, cidrs[k]), &prefix) >= 0 && ip_prefix_has(&prefix, &ip)) {
+                        if (ip_prefix_parse(policy_str(x->policy, cidrs[k]), &prefix) >= 0 &&
+                            ip_prefix_has(&prefix, &ip)) {
                                 *ret = at[i].profile;
                                 return true;
                         }
@@ -112,9 +114,9 @@ static bool by_source(const struct exchange *x, const struct opt_clients *client
 }
 
 /*
- * Stage 6b: which policy applies (chapter 05, 1.3). Certificate, then unix credentials, then source address, then the default;
- * the first hit is final. Credentials that cannot be read are an error as soon as somebody selects by them: falling through
- * to a weaker selector would give a client another profile than its own.
+ * Stage 6b: which policy applies (chapter 05, 1.3). Certificate, then unix credentials, then source address, then the
+ * default; the first hit is final. Credentials that cannot be read are an error as soon as somebody selects by them:
+ * falling through to a weaker selector would give a client another profile than its own.
  */
 enum stage_result stage_profile(struct exchange *x) {
         const struct opt_clients *clients = &x->policy->root->clients;
@@ -127,7 +129,8 @@ enum stage_result stage_profile(struct exchange *x) {
                 if (x->peer->cred_error != 0) {
                         x->normalized_computed = true;
                         return exchange_deny(x, REASON_client_identity_lookup_failed, 502, ANSWER_MESSAGE,
-                                             "the client's credentials cannot be read: %s", strerror(x->peer->cred_error));
+                                             "the client's credentials cannot be read: %s",
+                                             strerror(x->peer->cred_error));
                 }
                 if (by_unix_peer(x, clients, &assigned))
                         return choose(x, assigned, "unix_peer");

@@ -46,12 +46,13 @@ int peer_record_format(const struct peer *p, struct strbuf *ret) {
         memset(&h, 0, sizeof(h)); /* padding too: it goes to another process */
         memcpy(h.magic, RECORD_MAGIC, sizeof(h.magic));
         h.port = p->port;
-        h.facts = (uint8_t) ((p->has_ip ? FACT_IP : 0) | (p->ip_is_v4 ? FACT_IPV4 : 0) | (p->ip_has_zone ? FACT_ZONE : 0) |
-                             (c ? FACT_CERTIFICATE : 0));
+        h.facts = (uint8_t) ((p->has_ip ? FACT_IP : 0) | (p->ip_is_v4 ? FACT_IPV4 : 0) |
+                             (p->ip_has_zone ? FACT_ZONE : 0) | (c ? FACT_CERTIFICATE : 0));
         memcpy(h.ip, p->ip, sizeof(h.ip));
         memcpy(h.text, p->text, sizeof(h.text));
         if (c) {
-                if (c->n_dns_names > PEER_NAMES_MAX || c->n_uri_sans > PEER_NAMES_MAX || c->n_ip_addresses > PEER_NAMES_MAX)
+                if (c->n_dns_names > PEER_NAMES_MAX || c->n_uri_sans > PEER_NAMES_MAX ||
+                    c->n_ip_addresses > PEER_NAMES_MAX)
                         return -E2BIG;
                 h.n_dns_names = (uint32_t) c->n_dns_names;
                 h.n_uri_sans = (uint32_t) c->n_uri_sans;
@@ -100,7 +101,7 @@ static int fill_in(const struct record_head *h, struct slice rest, struct adopte
 
         if (rest.len < h->n_ip_addresses * 16u)
                 return -EBADMSG;
-        c->ip_addresses = (uint8_t(*)[16]) (uintptr_t) rest.at;
+        c->ip_addresses = (uint8_t(*)[16])(uintptr_t) rest.at;
         c->n_ip_addresses = h->n_ip_addresses;
         rest = slice_from(rest, h->n_ip_addresses * 16u);
 
@@ -148,8 +149,8 @@ int peer_record_parse(struct slice record, struct peer *ret) {
         if (record.len < sizeof(h) || record.len > PEER_RECORD_MAX)
                 return -EBADMSG;
         memcpy(&h, record.at, sizeof(h));
-        if (memcmp(h.magic, RECORD_MAGIC, sizeof(h.magic)) != 0 || h.size != record.len || !memchr(h.text, '\0', sizeof(h.text)) ||
-            (h.facts & ~FACTS_ALL) != 0)
+        if (memcmp(h.magic, RECORD_MAGIC, sizeof(h.magic)) != 0 || h.size != record.len ||
+            !memchr(h.text, '\0', sizeof(h.text)) || (h.facts & ~FACTS_ALL) != 0)
                 return -EBADMSG;
         record = slice_from(record, sizeof(h));
         if (h.facts & FACT_CERTIFICATE) {
@@ -159,8 +160,14 @@ int peer_record_parse(struct slice record, struct peer *ret) {
         } else if (record.len != 0 || h.n_dns_names + h.n_uri_sans + h.n_ip_addresses != 0)
                 return -EBADMSG;
 
-        *ret = (struct peer) { .kind = PEER_TCP, .pidfd = -1, .has_ip = h.facts & FACT_IP, .ip_is_v4 = h.facts & FACT_IPV4,
-                               .ip_has_zone = h.facts & FACT_ZONE, .port = h.port, .tls = true, .certificate = a ? &a->certificate : NULL };
+        *ret = (struct peer){ .kind = PEER_TCP,
+                              .pidfd = -1,
+                              .has_ip = h.facts & FACT_IP,
+                              .ip_is_v4 = h.facts & FACT_IPV4,
+                              .ip_has_zone = h.facts & FACT_ZONE,
+                              .port = h.port,
+                              .tls = true,
+                              .certificate = a ? &a->certificate : NULL };
         memcpy(ret->ip, h.ip, sizeof(ret->ip));
         memcpy(ret->text, h.text, sizeof(ret->text));
         return 0;
@@ -203,7 +210,8 @@ static int read_sealed(int fd, struct peer *ret) {
         size_t size;
         int seals, r;
 
-        /* Only a memfd has seals; sealed, nobody changes it while we read. Whose it is says nothing: its author has given up its user. */
+        /* Only a memfd has seals; sealed, nobody changes it while we read. Whose it is says nothing: its author has
+         * given up its user. */
         seals = fcntl(fd, F_GET_SEALS);
         if (seals < 0 || (seals & RECORD_SEALS) != RECORD_SEALS || fstat(fd, &st) < 0)
                 return -EPERM;

@@ -4,7 +4,8 @@
 #define HALF_DAY_MS (12u * 3600 * 1000)
 
 static uint64_t fixed(double v) {
-        /* The configuration was validated (finite, burst at most 65535); a damaged image must still not be undefined. */
+        /* The configuration was validated (finite, burst at most 65535); a damaged image must still not be undefined.
+         */
         if (!(v > 0))
                 return 0;
         return v >= 4294967296.0 ? UINT64_C(1) << 48 : (uint64_t) (v * 65536.0);
@@ -15,7 +16,7 @@ struct bucket_rate bucket_rate_of(double tokens_per_second, double burst) {
 
         if (rate > UINT32_MAX)
                 rate = UINT32_MAX;
-        return (struct bucket_rate) { rate ? rate : 1, cap > UINT32_MAX ? UINT32_MAX : (uint32_t) cap };
+        return (struct bucket_rate){ rate ? rate : 1, cap > UINT32_MAX ? UINT32_MAX : (uint32_t) cap };
 }
 
 uint64_t bucket_cost_of(double cost) {
@@ -36,7 +37,8 @@ static uint64_t refill(struct bucket_rate r, uint64_t word, uint32_t now_ms) {
         return (uint64_t) now_ms << 32 | (t > r.cap ? r.cap : t);
 }
 
-bool bucket_step(struct bucket_rate r, uint64_t word, uint64_t cost, uint32_t now_ms, uint64_t *ret, uint64_t *ret_retry) {
+bool bucket_step(struct bucket_rate r, uint64_t word, uint64_t cost, uint32_t now_ms, uint64_t *ret,
+                 uint64_t *ret_retry) {
         uint64_t filled = refill(r, word, now_ms);
         uint32_t tokens = (uint32_t) filled;
 
@@ -55,7 +57,8 @@ bool bucket_take(struct bucket_rate r, state_word *word, uint64_t cost, uint32_t
         uint64_t seen = atomic_load_explicit(word, memory_order_acquire), next;
 
         while (bucket_step(r, seen, cost, now_ms, &next, ret_retry))
-                if (atomic_compare_exchange_weak_explicit(word, &seen, next, memory_order_acq_rel, memory_order_acquire))
+                if (atomic_compare_exchange_weak_explicit(word, &seen, next, memory_order_acq_rel,
+                                                          memory_order_acquire))
                         return true;
         return false;
 }

@@ -7,28 +7,33 @@
 #include "base/clock.h"
 
 /*
- * Counter word: count:20 | slot + 1:14 | seq:30. Slot word: state:2 | counter:16 | seq:30. A seq is the slot's own, goes up
- * with every change and skips 0, so that a word names one change.
+ * Counter word: count:20 | slot + 1:14 | seq:30. Slot word: state:2 | counter:16 | seq:30. A seq is the slot's own,
+ * goes up with every change and skips 0, so that a word names one change.
  */
 #define SEQ_MASK ((1u << 30) - 1)
 
 /*
- * Everybody who shares the state can change every word of it. Fair contention is over after a few tries; whoever still finds
- * another value after so many gives up, and what then is one too many in a count is found by lease_audit().
+ * Everybody who shares the state can change every word of it. Fair contention is over after a few tries; whoever still
+ * finds another value after so many gives up, and what then is one too many in a count is found by lease_audit().
  */
 #define TRIES 10000u
 
-struct counter { uint32_t count, slot1, seq; };
-struct holding { enum lease_state state; uint32_t counter, seq; };
+struct counter {
+        uint32_t count, slot1, seq;
+};
+struct holding {
+        enum lease_state state;
+        uint32_t counter, seq;
+};
 
 static struct counter counter_of(uint64_t w) {
-        return (struct counter) { (uint32_t) (w >> 44), (uint32_t) (w >> 30) & 0x3fff, (uint32_t) w & SEQ_MASK };
+        return (struct counter){ (uint32_t) (w >> 44), (uint32_t) (w >> 30) & 0x3fff, (uint32_t) w & SEQ_MASK };
 }
 static uint64_t counter_word(uint32_t count, uint32_t slot, uint32_t seq) {
         return (uint64_t) count << 44 | (uint64_t) (slot + 1) << 30 | seq;
 }
 static struct holding holding_of(uint64_t w) {
-        return (struct holding) { (enum lease_state) (w >> 62), (uint32_t) (w >> 30) & 0xffff, (uint32_t) w & SEQ_MASK };
+        return (struct holding){ (enum lease_state)(w >> 62), (uint32_t) (w >> 30) & 0xffff, (uint32_t) w & SEQ_MASK };
 }
 static uint64_t holding_word(enum lease_state state, uint32_t counter, uint32_t seq) {
         return (uint64_t) state << 62 | (uint64_t) (counter & 0xffff) << 30 | seq;
@@ -87,8 +92,8 @@ static void subtract(struct state_map *m, uint32_t counter, uint32_t slot, uint3
         atomic_compare_exchange_strong(w, &mine, holding_word(LEASE_FREE, counter, seq));
 }
 
-/* Frees what the slot holds in one kind of counter. The caller owns the slot (its lock), so nobody else changes its words
- * except by completing them. */
+/* Frees what the slot holds in one kind of counter. The caller owns the slot (its lock), so nobody else changes its
+ * words except by completing them. */
 static void give_back(struct state_map *m, uint32_t slot, bool global) {
         state_word *w = holding_at(m, slot, global ? LEASE_COUNTER_GLOBAL : 0);
 
@@ -103,7 +108,8 @@ static void give_back(struct state_map *m, uint32_t slot, bool global) {
                 case LEASE_FREE:
                         return;
                 case LEASE_PLUS: /* begun: it counts only if the counter says so */
-                        if (atomic_compare_exchange_strong(w, &seen, holding_word(named ? LEASE_HELD : LEASE_FREE, h.counter, h.seq)) &&
+                        if (atomic_compare_exchange_strong(
+                                    w, &seen, holding_word(named ? LEASE_HELD : LEASE_FREE, h.counter, h.seq)) &&
                             !named)
                                 return;
                         break;
@@ -153,8 +159,8 @@ int lease_take(struct state *s) {
         if (!m)
                 return -ENOSPC;
         /*
-         * First the slots that look free, lowest first so that scans stay short; then those whose owner may have died between two
-         * requests; last those in which a request died, of which the companion has yet to speak.
+         * First the slots that look free, lowest first so that scans stay short; then those whose owner may have died
+         * between two requests; last those in which a request died, of which the companion has yet to speak.
          */
         for (int pass = 0; pass < 3; pass++)
                 for (uint32_t i = 0; i < STATE_LEASES; i++) {
@@ -217,7 +223,8 @@ bool lease_alive(const struct state *s, uint32_t slot) {
 }
 
 /* Cleans the slot if its owner is gone. */
-static bool reap_slot(struct state *s, uint32_t slot, void (*visit)(const struct state_lease *l, void *arg), void *arg) {
+static bool reap_slot(struct state *s, uint32_t slot, void (*visit)(const struct state_lease *l, void *arg),
+                      void *arg) {
         struct state_lease *l = &s->map->leases[slot];
         bool was_active;
 
@@ -327,7 +334,8 @@ int lease_audit(struct state *s, uint32_t counter) {
 
                         if (counter != LEASE_COUNTER_GLOBAL && h.counter != counter)
                                 continue;
-                        held += h.state == LEASE_HELD || (h.state == LEASE_PLUS && named) || (h.state == LEASE_MINUS && !named);
+                        held += h.state == LEASE_HELD || (h.state == LEASE_PLUS && named) ||
+                                (h.state == LEASE_MINUS && !named);
                 }
                 if (atomic_load(word) != seen)
                         continue;

@@ -10,12 +10,14 @@
 
 const char *const metric_bounds[STATE_BUCKETS] = { "0.005", "0.01", "0.025", "0.05", "0.1", "0.25",
                                                    "0.5",   "1",    "2.5",   "5",    "10",  "+Inf" };
-const uint64_t metric_bounds_ns[STATE_BUCKETS] = { 5000000,   10000000,   25000000,   50000000,   100000000,   250000000,
-                                                   500000000, 1000000000, 2500000000, 5000000000, 10000000000, UINT64_MAX };
+const uint64_t metric_bounds_ns[STATE_BUCKETS] = { 5000000,    10000000,   25000000,    50000000,
+                                                   100000000,  250000000,  500000000,   1000000000,
+                                                   2500000000, 5000000000, 10000000000, UINT64_MAX };
 
 #define PROBES 48u
 
-/* family:3 decision:2 listener:6 profile:11 method:4 route:11 status:10 reason:8 mode:2; never 0 because the family is not. */
+/* family:3 decision:2 listener:6 profile:11 method:4 route:11 status:10 reason:8 mode:2; never 0 because the family is
+ * not. */
 uint64_t metric_key_pack(const struct metric_key *k) {
         uint64_t v = k->family & 7u;
 
@@ -102,7 +104,8 @@ static void time_sample(struct state_map *m, const struct metric_key *k, uint64_
                 return;
         while (ns > metric_bounds_ns[bucket])
                 bucket++;
-        /* One addition makes the sample; the page derives count from the buckets, so a death in between loses only some sum. */
+        /* One addition makes the sample; the page derives count from the buckets, so a death in between loses only some
+         * sum. */
         state_add(&m->histograms[at].bucket[bucket], 1);
         state_add(&m->histograms[at].sum_ns, ns);
 }
@@ -155,8 +158,9 @@ static uint32_t method_number(const struct exchange *x) {
 static uint32_t route_slot(struct exchange *x) {
         char buffer[ROUTE_MAX];
 
-        return state_route_slot(x->state->map,
-                                route_template(x->normalized_computed ? x->target.normalized : x->target.decoded, buffer));
+        return state_route_slot(
+                x->state->map,
+                route_template(x->normalized_computed ? x->target.normalized : x->target.decoded, buffer));
 }
 
 static void copy_printable(char *to, size_t room, struct slice from) {
@@ -170,8 +174,8 @@ static void copy_printable(char *to, size_t room, struct slice from) {
 static uint64_t who(struct exchange *x, uint32_t profile_slot) {
         const struct peer *p = x->peer;
 
-        return (uint64_t) (p && p->kind == PEER_UNIX && p->cred_error == 0 ? p->uid : UINT32_MAX) << 32 | (uint64_t) profile_slot << 8 |
-               (metrics_listener_slot(x) & 0xff);
+        return (uint64_t) (p && p->kind == PEER_UNIX && p->cred_error == 0 ? p->uid : UINT32_MAX) << 32 |
+               (uint64_t) profile_slot << 8 | (metrics_listener_slot(x) & 0xff);
 }
 
 void metrics_begin(struct exchange *x) {
@@ -210,7 +214,8 @@ void metrics_decided(struct exchange *x) {
                 return;
         l = &x->state->map->leases[x->state->lease];
         state_set(&l->who, who(x, metrics_profile_slot(x)));
-        state_set(&l->verdict, (uint64_t) (v->rule + 1) << 16 | (uint64_t) (v->code & 0xff) << 8 | (uint64_t) v->decision);
+        state_set(&l->verdict,
+                  (uint64_t) (v->rule + 1) << 16 | (uint64_t) (v->code & 0xff) << 8 | (uint64_t) v->decision);
 }
 
 static enum metric_decision decision_label(const struct exchange *x) {
@@ -264,7 +269,8 @@ void metrics_observe(struct exchange *x) {
         k.decision = decision_label(x);
         k.listener = metrics_listener_slot(x);
         k.profile = metrics_profile_slot(x);
-        /* Slot 0 means "none" here; a profile that is really called _anonymous is told apart by a number past the table. */
+        /* Slot 0 means "none" here; a profile that is really called _anonymous is told apart by a number past the
+         * table. */
         if (k.profile == 0 && x->profile_selected)
                 k.profile = STATE_PROFILES;
         k.method = method_number(x);
@@ -276,7 +282,9 @@ void metrics_observe(struct exchange *x) {
                 return;
         count(x->state->map, &k);
         if (k.decision == METRIC_DENY || k.decision == METRIC_WOULD_DENY) {
-                struct metric_key d = { .family = FAMILY_DENIED, .listener = k.listener, .profile = k.profile, .route = k.route };
+                struct metric_key d = {
+                        .family = FAMILY_DENIED, .listener = k.listener, .profile = k.profile, .route = k.route
+                };
 
                 d.mode = x->mode == MODE_NONE ? MODE_ENFORCE : x->mode;
                 d.reason = x->verdict.code;
@@ -299,7 +307,8 @@ void metrics_throttle(struct exchange *x, enum reason_code code) {
 }
 
 void metrics_lost(struct state_map *m, const struct state_lease *l, bool enabled) {
-        uint64_t who = state_get(&l->who), route = state_get(&l->route), began = state_get(&l->active_ms), now = state_now_ms();
+        uint64_t who = state_get(&l->who), route = state_get(&l->route), began = state_get(&l->active_ms),
+                 now = state_now_ms();
         struct metric_key k = { .family = FAMILY_REQUESTS, .decision = METRIC_ERROR };
 
         /* Whoever wrote these words is not trusted: each is cut to its table. */

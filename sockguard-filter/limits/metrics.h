@@ -6,9 +6,9 @@
 #include "limits/state.h"
 
 /*
- * Samples of the filter. A series is one 64-bit key made of numbers (never of text a client chose) in a table of fixed size;
- * inserting it is one compare-and-swap of the key, so that there is no half-inserted series. When the table is full, or the
- * probe gets long, samples go to the series "{other}"/OTHER of their family.
+ * Samples of the filter. A series is one 64-bit key made of numbers (never of text a client chose) in a table of fixed
+ * size; inserting it is one compare-and-swap of the key, so that there is no half-inserted series. When the table is
+ * full, or the probe gets long, samples go to the series "{other}"/OTHER of their family.
  */
 
 /* The request has been read: it is running now. Stage 5; before admission. */
@@ -18,12 +18,13 @@ void metrics_begin(struct exchange *x);
 void metrics_decided(struct exchange *x);
 
 /*
- * The companion's: a request whose filter died counts once, with decision `error` and status 0. The slot's lock is held by the caller.
- * `enabled`: metrics are on.
+ * The companion's: a request whose filter died counts once, with decision `error` and status 0. The slot's lock is held
+ * by the caller. `enabled`: metrics are on.
  */
 void metrics_lost(struct state_map *m, const struct state_lease *l, bool enabled);
 
-/* The request is over, however it went; x->status, x->verdict and x->aborted are final. Once a request, before limits_release(). */
+/* The request is over, however it went; x->status, x->verdict and x->aborted are final. Once a request, before
+ * limits_release(). */
 void metrics_observe(struct exchange *x);
 
 /* A throttle refusal or would-be refusal (1.9). */
@@ -43,7 +44,7 @@ struct metric_key {
         uint32_t method;                   /* enum http_method */
         uint32_t status;
         uint32_t reason;
-        uint32_t mode;                     /* enum rollout_mode */
+        uint32_t mode; /* enum rollout_mode */
 };
 
 uint64_t metric_key_pack(const struct metric_key *k);

@@ -9,14 +9,15 @@
 #include "telemetry/access.h"
 
 /*
- * Stage 11 (chapter 06, 1): the profile's token bucket, then the priority gate that all share, then the profile's concurrency
- * cap. What a request was given by the last two is held until limits_give_back(), or until the kernel sees this process die.
+ * Stage 11 (chapter 06, 1): the profile's token bucket, then the priority gate that all share, then the profile's
+ * concurrency cap. What a request was given by the last two is held until limits_give_back(), or until the kernel sees
+ * this process die.
  */
 
 struct limits_view {
-        const struct opt_limits *of;  /* NULL: no profile, and none named _anonymous */
-        struct slice client;          /* key and log name */
-        uint32_t slot;                /* in shared state */
+        const struct opt_limits *of; /* NULL: no profile, and none named _anonymous */
+        struct slice client;         /* key and log name */
+        uint32_t slot;               /* in shared state */
         enum priority { PRIORITY_LOW, PRIORITY_NORMAL, PRIORITY_HIGH } priority;
 };
 
@@ -26,7 +27,9 @@ struct limits_view {
 static enum priority priority_of(const struct policy *p, const struct opt_limits *l) {
         struct slice s = unicode_trim(policy_str(p, l->priority));
 
-        return unicode_fold_eq(s, SLICE("low")) ? PRIORITY_LOW : unicode_fold_eq(s, SLICE("high")) ? PRIORITY_HIGH : PRIORITY_NORMAL;
+        return unicode_fold_eq(s, SLICE("low"))    ? PRIORITY_LOW
+               : unicode_fold_eq(s, SLICE("high")) ? PRIORITY_HIGH
+                                                   : PRIORITY_NORMAL;
 }
 
 static const struct opt_profile *profile_at(const struct policy *p, uint32_t scope) {
@@ -107,10 +110,13 @@ static enum stage_result pass_bucket(struct exchange *x, const struct limits_vie
         struct bucket_rate r = bucket_rate_of(rate->tokens_per_second, rate->burst);
         double cost = cost_of(x, rate);
         uint64_t retry;
-        struct throttle_facts facts = { .code = REASON_rate_limit_exceeded, .tokens_per_second = rate->tokens_per_second, .cost = cost,
+        struct throttle_facts facts = { .code = REASON_rate_limit_exceeded,
+                                        .tokens_per_second = rate->tokens_per_second,
+                                        .cost = cost,
                                         .burst = rate->burst != 0 ? rate->burst : rate->tokens_per_second };
 
-        if (bucket_take(r, &x->state->map->profiles[v->slot].bucket, bucket_cost_of(cost), (uint32_t) state_now_ms(), &retry))
+        if (bucket_take(r, &x->state->map->profiles[v->slot].bucket, bucket_cost_of(cost), (uint32_t) state_now_ms(),
+                        &retry))
                 return STAGE_NEXT;
         return throttled(x, v, &facts, GATE_BUCKET, retry, "rate limit exceeded");
 }
@@ -134,8 +140,9 @@ static uint32_t threshold_of(enum priority priority, int64_t max) {
 
 /* Adds the request to a counter, or refuses; a connection without a lease cannot be counted and so is never let in. */
 static bool admit(struct exchange *x, uint32_t counter, uint32_t limit, bool always, uint32_t *ret_count) {
-        *ret_count = lease_count(state_get(counter == LEASE_COUNTER_GLOBAL ? &x->state->map->h.global
-                                                                           : &x->state->map->profiles[counter].inflight));
+        *ret_count =
+                lease_count(state_get(counter == LEASE_COUNTER_GLOBAL ? &x->state->map->h.global
+                                                                      : &x->state->map->profiles[counter].inflight));
         if (x->state->lease < 0 && lease_take(x->state) < 0)
                 return false;
         return lease_acquire(x->state, counter, limit, always, ret_count);
@@ -147,7 +154,9 @@ static bool is_soft(const struct exchange *x) {
 
 static enum stage_result pass_gate(struct exchange *x, const struct limits_view *v, int64_t max) {
         uint32_t threshold = threshold_of(v->priority, max), now;
-        struct throttle_facts facts = { .code = REASON_priority_floor, .priority = priority_names[v->priority], .priority_threshold = threshold,
+        struct throttle_facts facts = { .code = REASON_priority_floor,
+                                        .priority = priority_names[v->priority],
+                                        .priority_threshold = threshold,
                                         .global_max_inflight = (uint64_t) max };
 
         /* In warn and audit the request is counted even above the threshold, so that others see what really runs. */
@@ -163,8 +172,8 @@ static uint32_t bounded(int64_t max) {
 }
 
 /*
- * Would the request pass the gate only to be stopped by the cap? Then it must not take a place at the gate for that moment: another
- * profile's request would be refused there for nothing.
+ * Would the request pass the gate only to be stopped by the cap? Then it must not take a place at the gate for that
+ * moment: another profile's request would be refused there for nothing.
  */
 static bool cap_alone_refuses(struct exchange *x, const struct limits_view *v, int64_t cap, int64_t gate) {
         return !is_soft(x) && lease_is_full(x->state, v->slot, bounded(cap)) &&
@@ -212,13 +221,15 @@ enum stage_result stage_limits(struct exchange *x) {
         }
         v.slot = x->profile_selected ? metrics_profile_slot(x) : 0;
         if (v.slot == 0 && x->profile_selected && !slice_eq(v.client, ANONYMOUS))
-                /* The companion gives every profile a slot before it publishes a policy: this state is not that policy's. */
+                /* The companion gives every profile a slot before it publishes a policy: this state is not that
+                 * policy's. */
                 return exchange_deny(x, REASON_governance_state_unavailable, 503, ANSWER_MESSAGE,
                                      "the shared state does not know this profile");
 
         r = rate ? pass_bucket(x, &v, rate) : STAGE_NEXT;
         if (r == STAGE_NEXT && gate && cap && cap_alone_refuses(x, &v, cap->max_inflight, gate->max_inflight)) {
-                struct throttle_facts facts = { .code = REASON_concurrency_cap, .max_inflight = (uint64_t) cap->max_inflight };
+                struct throttle_facts facts = { .code = REASON_concurrency_cap,
+                                                .max_inflight = (uint64_t) cap->max_inflight };
 
                 facts.current_inflight = lease_count(state_get(&x->state->map->profiles[v.slot].inflight));
                 return throttled(x, &v, &facts, GATE_CAP, 0, CAP_TEXT);

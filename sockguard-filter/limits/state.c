@@ -68,7 +68,9 @@ static int boot_id(uint8_t ret[16]) {
 static int path_in(char *ret, size_t room, const char *dir, const char *name, struct error *e) {
         int n = snprintf(ret, room, "%s/%s", dir, name);
 
-        return n < 0 || (size_t) n >= room ? error_set(e, -ENAMETOOLONG, "runtime directory %s: the name is too long", dir) : 0;
+        return n < 0 || (size_t) n >= room
+                       ? error_set(e, -ENAMETOOLONG, "runtime directory %s: the name is too long", dir)
+                       : 0;
 }
 
 /* Is the mapped file one of ours, of this build and this boot? */
@@ -81,15 +83,17 @@ static int header_check(const struct state_header *h, uint64_t size, struct erro
                 return error_set(e, -EBADMSG, "%s was written by another version of sockguard-ctl", path);
         if (h->checksum != header_checksum(h))
                 return error_set(e, -EBADMSG, "%s is damaged: its header does not match its checksum", path);
-        /* The cheap half of the question; the companion asks the other half (same_boot) before it adopts a file. To a filter
-         * an older boot's numbers could only refuse more: no clock goes forward in them, and their owners hold no locks. */
+        /* The cheap half of the question; the companion asks the other half (same_boot) before it adopts a file. To a
+         * filter an older boot's numbers could only refuse more: no clock goes forward in them, and their owners hold
+         * no locks. */
         if (h->created_boot_ms > state_now_ms())
                 return error_set(e, -EBADMSG, "%s was written before this boot", path);
         return 0;
 }
 
 bool state_is_intact(const struct state_map *m) {
-        return memcmp(m->h.magic, STATE_MAGIC, sizeof(m->h.magic)) == 0 && m->h.layout == STATE_LAYOUT && m->h.checksum == header_checksum(&m->h);
+        return memcmp(m->h.magic, STATE_MAGIC, sizeof(m->h.magic)) == 0 && m->h.layout == STATE_LAYOUT &&
+               m->h.checksum == header_checksum(&m->h);
 }
 
 static bool same_boot(const struct state_header *h) {
@@ -121,7 +125,7 @@ static int map_file(int fd, const char *path, struct state_map **ret, struct err
 }
 
 static void state_init(struct state *s, const char *dir) {
-        *s = (struct state) { .lock_fd = -1, .lease = -1 };
+        *s = (struct state){ .lock_fd = -1, .lease = -1 };
         snprintf(s->dir, sizeof(s->dir), "%s", dir);
 }
 
@@ -212,9 +216,8 @@ static int open_lock_file(const char *dir, mode_t mode, struct error *e) {
                 return r;
         }
         if (fcntl(fd, F_OFD_SETLK, &lock) < 0) {
-                r = errno == EAGAIN || errno == EACCES
-                            ? error_set(e, -EBUSY, "another sockguard-ctl owns %s", dir)
-                            : error_errno(e, -errno, "cannot lock %s", path);
+                r = errno == EAGAIN || errno == EACCES ? error_set(e, -EBUSY, "another sockguard-ctl owns %s", dir)
+                                                       : error_errno(e, -errno, "cannot lock %s", path);
                 close(fd);
                 return r;
         }

@@ -258,8 +258,8 @@ static void check_mount(struct config *c) {
 /* Two paths of our own that would answer each other's requests: the admin paths answer whatever cleans to them. */
 static void check_differs(struct config *c, struct pstr *path, bool other_on, const struct pstr *other,
                           const char *name) {
-        if (other_on && slice_eq(path_clean(text_of(c, *path), false, &c->arena),
-                                 path_clean(text_of(c, *other), false, &c->arena)))
+        if (other_on &&
+            slice_eq(path_clean(text_of(c, *path), false, &c->arena), path_clean(text_of(c, *other), false, &c->arena)))
                 complain(c, path, "must differ from %s", name);
 }
 

@@ -20,18 +20,18 @@ struct policy_header {
         char magic[8];
         uint32_t format;
         uint32_t header_size;
-        uint64_t size;          /* of the whole image, bytes */
-        uint64_t layout;        /* fingerprint of all structures: an image of another build is refused */
-        uint64_t checksum;      /* over everything after this field */
-        uint64_t generation;    /* 1 at the first compile of a running companion, 0 from `sockguard-ctl compile` */
+        uint64_t size;             /* of the whole image, bytes */
+        uint64_t layout;           /* fingerprint of all structures: an image of another build is refused */
+        uint64_t checksum;         /* over everything after this field */
+        uint64_t generation;       /* 1 at the first compile of a running companion, 0 from `sockguard-ctl compile` */
         uint8_t source_sha256[32]; /* of the effective configuration's canonical dump */
-        uint32_t root;          /* struct opt_root */
-        uint32_t compiled;      /* struct policy_compiled */
-        struct plist seccomp;   /* of struct sock_filter; n 0: none */
+        uint32_t root;             /* struct opt_root */
+        uint32_t compiled;         /* struct policy_compiled */
+        struct plist seccomp;      /* of struct sock_filter; n 0: none */
 };
 
 enum rollout_mode {
-        MODE_NONE,    /* no profile selected: everything is enforced */
+        MODE_NONE, /* no profile selected: everything is enforced */
         MODE_ENFORCE,
         MODE_WARN,
         MODE_AUDIT,
@@ -41,13 +41,13 @@ enum rollout_mode {
 #define POLICY_SCOPE_ROOT 0u
 
 struct policy_scope {
-        struct pstr name;            /* profile name; empty for the root */
-        uint32_t mode;               /* enum rollout_mode */
-        uint32_t request_body;       /* offset of the struct opt_request_body in force */
-        uint32_t rules;              /* offset of the compiled rules (policy/rules.h) */
+        struct pstr name;      /* profile name; empty for the root */
+        uint32_t mode;         /* enum rollout_mode */
+        uint32_t request_body; /* offset of the struct opt_request_body in force */
+        uint32_t rules;        /* offset of the compiled rules (policy/rules.h) */
         uint32_t n_rules;
-        uint32_t flags;              /* POLICY_SCOPE_* below */
-        uint32_t limits_slot;        /* number of this scope in shared state: 0 the root, profile i has i + 1 */
+        uint32_t flags;       /* POLICY_SCOPE_* below */
+        uint32_t limits_slot; /* number of this scope in shared state: 0 the root, profile i has i + 1 */
 };
 
 #define POLICY_SCOPE_BUILDKIT (1u << 0) /* request_body.buildkit is configured (chapter 01, 3.11) */
@@ -55,28 +55,28 @@ struct policy_scope {
 
 /* What the compiler worked out so that a filter need not. */
 struct policy_compiled {
-        struct plist scopes;               /* of struct policy_scope */
-        struct plist listeners;            /* of struct policy_listener: the effective main listeners */
-        uint64_t request_timeout_ns;       /* UINT64_MAX: off */
-        uint64_t tunnel_idle_ns;           /* the same */
-        uint32_t default_scope;            /* scope of clients.default_profile, or POLICY_SCOPE_ROOT */
-        bool listeners_explicit;           /* `listeners:` was used: listener admission applies */
+        struct plist scopes;         /* of struct policy_scope */
+        struct plist listeners;      /* of struct policy_listener: the effective main listeners */
+        uint64_t request_timeout_ns; /* UINT64_MAX: off */
+        uint64_t tunnel_idle_ns;     /* the same */
+        uint32_t default_scope;      /* scope of clients.default_profile, or POLICY_SCOPE_ROOT */
+        bool listeners_explicit;     /* `listeners:` was used: listener admission applies */
         bool deny_verbose;
-        bool compat_active;                /* the Tecnativa environment replaced the rules */
-        bool limits_active;                /* some limit is configured: stage 11 exists */
+        bool compat_active; /* the Tecnativa environment replaced the rules */
+        bool limits_active; /* some limit is configured: stage 11 exists */
         bool buildkit_configured_root;
-        bool starts_unpack;                /* some rule lets an upload in that sockguard-unpack looks into */
-        uint8_t log_level;                 /* 0 debug .. 3 error */
-        uint8_t log_text;                  /* log.format is text */
-        struct plist endpoints;            /* of struct policy_endpoint: where the daemon is, in order of preference */
-        struct plist extra;                /* of struct policy_extra: tables that other rooms' compilers add (policy/compile.h) */
+        bool starts_unpack;     /* some rule lets an upload in that sockguard-unpack looks into */
+        uint8_t log_level;      /* 0 debug .. 3 error */
+        uint8_t log_text;       /* log.format is text */
+        struct plist endpoints; /* of struct policy_endpoint: where the daemon is, in order of preference */
+        struct plist extra;     /* of struct policy_extra: tables that other rooms' compilers add (policy/compile.h) */
 };
 
 struct policy_listener {
         struct pstr name;
-        struct pstr socket, address;       /* one of them is empty */
-        bool any_profile;                  /* allowed_profiles is ["*"] */
-        struct plist allowed_scopes;       /* of uint32_t */
+        struct pstr socket, address; /* one of them is empty */
+        bool any_profile;            /* allowed_profiles is ["*"] */
+        struct plist allowed_scopes; /* of uint32_t */
         bool tls;
 };
 
@@ -84,16 +84,16 @@ enum endpoint_kind { ENDPOINT_UNIX, ENDPOINT_TCP, ENDPOINT_TLS };
 
 struct policy_endpoint {
         uint32_t kind;
-        struct pstr path;                  /* unix */
-        struct pstr host, port;            /* tcp, tls */
+        struct pstr path;       /* unix */
+        struct pstr host, port; /* tcp, tls */
         struct pstr server_name;
         struct pstr ca_file, cert_file, key_file;
         bool skip_verify;
-        struct pstr display;               /* unix://..., tcp://..., tcp+tls://... for logs */
+        struct pstr display; /* unix://..., tcp://..., tcp+tls://... for logs */
 };
 
 struct policy_extra {
-        uint32_t key;  /* enum policy_extra_key */
+        uint32_t key; /* enum policy_extra_key */
         uint32_t off, n;
 };
 
@@ -139,7 +139,8 @@ static inline struct slice policy_str(const struct policy *p, struct pstr s) {
 /* Is `s` an element of a list of strings (byte-exact)? */
 bool policy_strs_have(const struct policy *p, struct plist list, struct slice s);
 
-/* Copies a text that has to be a C string, such as a file name. 0; -ENAMETOOLONG when it does not fit, or has a NUL in it. */
+/* Copies a text that has to be a C string, such as a file name. 0; -ENAMETOOLONG when it does not fit, or has a NUL in
+ * it. */
 int policy_str_copy(const struct policy *p, struct pstr s, char *text, size_t room);
 
 static inline uint32_t policy_n_scopes(const struct policy *p) {

@@ -5,9 +5,10 @@
 #include "base/slice.h"
 
 /*
- * The configuration as structures, generated from options.def. The same structures are the policy image: nothing in them
- * is a pointer. A string or a list is an offset from the start of the image, so that the file can be mapped anywhere and
- * read in place. They are read through policy_str() and policy_list() (policy/image.h), which check bounds.
+ * The configuration as structures, generated from options.def. The same structures are the policy image: nothing in
+ * them is a pointer. A string or a list is an offset from the start of the image, so that the file can be mapped
+ * anywhere and read in place. They are read through policy_str() and policy_list() (policy/image.h), which check
+ * bounds.
  */
 
 struct pstr {
@@ -43,7 +44,9 @@ struct opt_int {
 #define OPT_SUB(block, key, inner, reload) struct opt_##inner key;
 #define OPT_LIST(block, key, inner, reload) struct plist key; /* of struct opt_<inner> */
 #define OPT_OPT(block, key, inner, reload) struct plist key;  /* none or one struct opt_<inner> */
-#define OPT_END(block) } ;
+#define OPT_END(block) \
+        } \
+        ;
 #include "policy/options.def"
 #undef OPT_BLOCK
 #undef OPT
@@ -55,18 +58,29 @@ struct opt_int {
 /* ---- the same rows as data ---- */
 
 enum opt_kind {
-        OPT_K_STR, OPT_K_BOOL, OPT_K_INT, OPT_K_FLOAT, OPT_K_OPTINT, OPT_K_STRS, OPT_K_ARGVS, OPT_K_U32S, OPT_K_I32S,
-        OPT_K_MAP, OPT_K_SUB, OPT_K_LIST, OPT_K_OPT,
+        OPT_K_STR,
+        OPT_K_BOOL,
+        OPT_K_INT,
+        OPT_K_FLOAT,
+        OPT_K_OPTINT,
+        OPT_K_STRS,
+        OPT_K_ARGVS,
+        OPT_K_U32S,
+        OPT_K_I32S,
+        OPT_K_MAP,
+        OPT_K_SUB,
+        OPT_K_LIST,
+        OPT_K_OPT,
 };
 
 struct opt_block;
 
 struct opt_row {
-        const char *key;               /* as written in YAML */
+        const char *key; /* as written in YAML */
         enum opt_kind kind;
-        uint32_t offset;               /* in the block's structure */
-        char reload;                   /* 'I' or 'M' */
-        const char *default_text;      /* of scalars; "" is the zero value */
+        uint32_t offset;          /* in the block's structure */
+        char reload;              /* 'I' or 'M' */
+        const char *default_text; /* of scalars; "" is the zero value */
         const char *allowed, *help;
         const struct opt_block *inner; /* OPT_K_SUB, OPT_K_LIST, OPT_K_OPT */
 };
@@ -78,7 +92,8 @@ struct opt_block {
         uint32_t n_rows;
 };
 
-/* The root mapping; every other block is reached from it. Programs of the compiler only: the filter does not link it. */
+/* The root mapping; every other block is reached from it. Programs of the compiler only: the filter does not link it.
+ */
 extern const struct opt_block opt_block_root;
 
 #endif

@@ -7,7 +7,8 @@
 #define METHOD_MAX 256u
 #define CLIENT_ID_MAX 256u
 
-/* Caps on every value, tried in turn until the line fits into a pipe; 0 is none. Ids have 32 bytes: they are never cut. */
+/* Caps on every value, tried in turn until the line fits into a pipe; 0 is none. Ids have 32 bytes: they are never cut.
+ */
 static const size_t caps[] = { 0, 400, 120, 40 };
 
 #define TRY_CAPS(l, i) for (size_t i = 0; i < sizeof(caps) / sizeof(caps[0]) && ((l)->cap = caps[i], true); i++)
@@ -278,16 +279,18 @@ void telemetry_exchange(struct telemetry *t, const struct exchange *x) {
         if (!t->audit_on)
                 return;
         audit_record(&t->audit, x);
-        /* The audit stream holds audit records only: that one was lost is told on the main stream, once a minute at most. */
-        if (t->audit.dropped > lost && now_ns() >= t->audit.drop_report_at && log_begin(&t->main, LEVEL_WARN, "audit records dropped")) {
+        /* The audit stream holds audit records only: that one was lost is told on the main stream, once a minute at
+         * most. */
+        if (t->audit.dropped > lost && now_ns() >= t->audit.drop_report_at &&
+            log_begin(&t->main, LEVEL_WARN, "audit records dropped")) {
                 t->audit.drop_report_at = now_ns() + 60 * NSEC_PER_SEC;
                 log_u64(&t->main, "dropped_total", t->audit.dropped);
                 (void) log_end(&t->main);
         }
 }
 
-void malformed_record(struct log *l, const struct peer *peer, struct slice listener_name, const struct http_head *head, int status,
-                      struct slice reason, uint64_t started_ns) {
+void malformed_record(struct log *l, const struct peer *peer, struct slice listener_name, const struct http_head *head,
+                      int status, struct slice reason, uint64_t started_ns) {
         uint64_t now = now_ns();
 
         TRY_CAPS(l, i) {
@@ -350,11 +353,12 @@ void throttle_record(struct log *l, const struct exchange *x, const struct throt
         l->dropped++;
 }
 
-int telemetry_open(struct telemetry *t, const struct policy *policy, const int *client, size_t n_client, struct error *e) {
+int telemetry_open(struct telemetry *t, const struct policy *policy, const int *client, size_t n_client,
+                   struct error *e) {
         struct slice output = SLICE("stderr");
         int r;
 
-        *t = (struct telemetry) { .access_on = true, .main.fd = -1, .audit.fd = -1 };
+        *t = (struct telemetry){ .access_on = true, .main.fd = -1, .audit.fd = -1 };
         if (policy == NULL)
                 return log_open(&t->main, output, client, n_client, e);
         t->access_on = policy->root->log.access_log;
@@ -363,7 +367,8 @@ int telemetry_open(struct telemetry *t, const struct policy *policy, const int *
         t->main.text = policy->compiled->log_text;
         t->main.threshold = (enum level) policy->compiled->log_level;
         if (t->audit_on) {
-                int q = log_open(&t->audit, policy_str(policy, policy->root->log.audit.output), client, n_client, r < 0 ? NULL : e);
+                int q = log_open(&t->audit, policy_str(policy, policy->root->log.audit.output), client, n_client,
+                                 r < 0 ? NULL : e);
 
                 r = r < 0 ? r : q;
         }

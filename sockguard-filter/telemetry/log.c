@@ -44,7 +44,8 @@ static bool is_client(int fd, const int *client, size_t n_client) {
         return false;
 }
 
-/* systemd names the stream that it made ("device:inode", systemd.exec(5)); stderr may have been sent elsewhere since. */
+/* systemd names the stream that it made ("device:inode", systemd.exec(5)); stderr may have been sent elsewhere since.
+ */
 static bool is_journal(const struct stat *st) {
         const char *stream = getenv("JOURNAL_STREAM");
         char own[64];
@@ -82,7 +83,7 @@ int log_open(struct log *l, struct slice output, const int *client, size_t n_cli
         char path[PATH_MAX];
         int std = -1, fd;
 
-        *l = (struct log) { .fd = -1, .threshold = LEVEL_INFO };
+        *l = (struct log){ .fd = -1, .threshold = LEVEL_INFO };
         strbuf_init(&l->line, LINE_LIMIT);
         output = unicode_trim(output);
         if (slice_eq(output, SLICE("stderr")))
@@ -152,13 +153,13 @@ static bool write_line(struct log *l, struct slice line) {
                 /* sd-daemon(3): the severity alone, in front of the line. */
                 n = snprintf(prefix, sizeof(prefix), "<%d>", levels[l->level].syslog & 7);
                 iov[1] = iov[0];
-                iov[0] = (struct iovec) { prefix, (size_t) n };
+                iov[0] = (struct iovec){ prefix, (size_t) n };
                 m.msg_iovlen = 2;
                 return sendmsg(l->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t) line.len + n;
         case LOG_SYSLOG:
                 n = snprintf(prefix, sizeof(prefix), "<%d>sockguard[%ld]: ", levels[l->level].syslog, (long) getpid());
-                iov[1] = (struct iovec) { (void *) line.at, line.len - 1 };
-                iov[0] = (struct iovec) { prefix, (size_t) n };
+                iov[1] = (struct iovec){ (void *) line.at, line.len - 1 };
+                iov[0] = (struct iovec){ prefix, (size_t) n };
                 m.msg_iovlen = 2;
                 return sendmsg(l->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) > 0;
         case LOG_NOWHERE:
@@ -255,7 +256,8 @@ static bool needs_quotes(struct slice s) {
                         return true;
                 if (c >= 0x80) {
                         n = unicode_decode(slice_from(s, i), &cp);
-                        if (n == 0 || cp < 0xa0 || unicode_is_space(cp) || cp == 0xfeff || (cp >= 0x200b && cp <= 0x200f))
+                        if (n == 0 || cp < 0xa0 || unicode_is_space(cp) || cp == 0xfeff ||
+                            (cp >= 0x200b && cp <= 0x200f))
                                 return true;
                 }
                 i += n;
@@ -285,7 +287,8 @@ static void put_text(struct strbuf *b, struct slice s) {
                 } else if (n == 0 || c < ' ' || c == 0x7f) {
                         strbuf_adds(b, "\\x");
                         strbuf_add_hex(b, &c, 1);
-                } else if (cp >= 0x80 && (cp < 0xa0 || unicode_is_space(cp) || cp == 0xfeff || (cp >= 0x200b && cp <= 0x200f))) {
+                } else if (cp >= 0x80 &&
+                           (cp < 0xa0 || unicode_is_space(cp) || cp == 0xfeff || (cp >= 0x200b && cp <= 0x200f))) {
                         strbuf_addf(b, "\\u%04x", cp);
                 } else {
                         strbuf_add(b, slice_make(s.at + i, n));
@@ -336,7 +339,8 @@ void log_str_max(struct log *l, const char *key, struct slice value, size_t max)
         if (cut) {
                 value.len = max;
                 /* Not through the middle of a character. */
-                for (unsigned i = 0; i < 3 && value.len > 0 && ((unsigned char) value.at[value.len] & 0xc0) == 0x80; i++)
+                for (unsigned i = 0; i < 3 && value.len > 0 && ((unsigned char) value.at[value.len] & 0xc0) == 0x80;
+                     i++)
                         value.len--;
         }
         flat = l->flat && has_line_ends(value);
@@ -414,7 +418,8 @@ void log_double(struct log *l, const char *key, double value) {
         char text[40];
 
         put_key(l, key);
-        if (value > -1e15 && value < 1e15 && (double) (int64_t) value - value >= 0 && (double) (int64_t) value - value <= 0) {
+        if (value > -1e15 && value < 1e15 && (double) (int64_t) value - value >= 0 &&
+            (double) (int64_t) value - value <= 0) {
                 strbuf_add_i64(&l->line, (int64_t) value);
                 return;
         }

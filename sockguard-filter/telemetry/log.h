@@ -27,7 +27,7 @@ enum log_kind {
 };
 
 struct log {
-        int fd;                  /* -1 with LOG_NOWHERE */
+        int fd; /* -1 with LOG_NOWHERE */
         enum log_kind kind;
         bool own_fd;             /* closed by log_close() */
         bool torn;               /* LOG_FILE: the last line was written in part */
@@ -39,18 +39,18 @@ struct log {
 
         /* the record under construction */
         struct strbuf line;
-        const char *group;       /* text: prefix of keys */
-        bool first;              /* JSON: no comma needed */
-        bool flat;               /* CR and LF in values are spelled out */
-        size_t cap;              /* bytes a value may have besides its own limit; 0: no such cap */
+        const char *group; /* text: prefix of keys */
+        bool first;        /* JSON: no comma needed */
+        bool flat;         /* CR and LF in values are spelled out */
+        size_t cap;        /* bytes a value may have besides its own limit; 0: no such cap */
         enum level level;
 };
 
 /*
- * Opens `output`: "stderr", "stdout", or a file (absolute, relative to the working directory, or "file:" and either), which is
- * appended to and created with mode 0600. `client` are the descriptors of the client's connection: a standard stream that
- * is the same file as one of them is never written to; syslog takes its place, and if there is none, nothing does.
- * 0, or negative errno with *e filled in when a file cannot be opened.
+ * Opens `output`: "stderr", "stdout", or a file (absolute, relative to the working directory, or "file:" and either),
+ * which is appended to and created with mode 0600. `client` are the descriptors of the client's connection: a standard
+ * stream that is the same file as one of them is never written to; syslog takes its place, and if there is none,
+ * nothing does. 0, or negative errno with *e filled in when a file cannot be opened.
  */
 int log_open(struct log *l, struct slice output, const int *client, size_t n_client, struct error *e);
 
@@ -65,7 +65,8 @@ void log_begin_bare(struct log *l);
 
 #define LOG_TEXT_MAX 1024u /* bytes of a text value, unless said otherwise; what is cut ends in an ellipsis */
 
-/* Text from outside: cut, and in records with a message CR and LF written as backslash and letter before any escaping. */
+/* Text from outside: cut, and in records with a message CR and LF written as backslash and letter before any escaping.
+ */
 void log_str(struct log *l, const char *key, struct slice value);
 void log_str_max(struct log *l, const char *key, struct slice value, size_t max);
 /* A list of texts: an array in JSON, "[a b]" in text. */
@@ -89,8 +90,8 @@ void log_array_end(struct log *l);
 void log_object(struct log *l);
 void log_object_end(struct log *l);
 
-/* Writes the line. False, and nothing written, when it is longer than a pipe takes at once or than memory allows: build it again
- * with a lower l->cap. */
+/* Writes the line. False, and nothing written, when it is longer than a pipe takes at once or than memory allows: build
+ * it again with a lower l->cap. */
 bool log_end(struct log *l);
 
 #endif

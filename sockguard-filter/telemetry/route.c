@@ -44,11 +44,14 @@ static const char *const others[] = {
 
 /* Operations of the engine and of libpod: what may stand behind an identifier. */
 static const char *const tails[] = {
-        "apply", "archive", "attach", "ca", "changes", "checkpoint", "checkpoints", "commit", "connect", "copy", "create", "df",
-        "disable", "disconnect", "enable", "exec", "exists", "export", "generate", "get", "healthcheck", "history", "import", "init",
-        "inspect", "join", "json", "kill", "leave", "load", "logs", "mount", "pause", "play", "privileges", "prune", "pull", "push",
-        "reload", "remove", "rename", "resize", "restart", "restore", "scp", "search", "set", "showmounted", "start", "stats",
-        "stop", "tag", "tasks", "top", "tree", "unlock", "unlockkey", "unmount", "unpause", "untag", "update", "upgrade", "wait", "ws",
+        "apply",     "archive", "attach",     "ca",      "changes",     "checkpoint", "checkpoints", "commit",
+        "connect",   "copy",    "create",     "df",      "disable",     "disconnect", "enable",      "exec",
+        "exists",    "export",  "generate",   "get",     "healthcheck", "history",    "import",      "init",
+        "inspect",   "join",    "json",       "kill",    "leave",       "load",       "logs",        "mount",
+        "pause",     "play",    "privileges", "prune",   "pull",        "push",       "reload",      "remove",
+        "rename",    "resize",  "restart",    "restore", "scp",         "search",     "set",         "showmounted",
+        "start",     "stats",   "stop",       "tag",     "tasks",       "top",        "tree",        "unlock",
+        "unlockkey", "unmount", "unpause",    "untag",   "update",      "upgrade",    "wait",        "ws",
 };
 
 static const char *known(const char *const *words, size_t n, struct slice s) {
@@ -123,8 +126,9 @@ struct slice route_template(struct slice path, char buffer[ROUTE_MAX]) {
                         struct slice third;
 
                         (void) slice_cut(slice_from(s, first.len + 1 + second.len + 1), '/', &third, &rest);
-                        return text(buffer, segments == 2 ? snprintf(buffer, ROUTE_MAX, "/%s/{name}", word)
-                                                          : snprintf(buffer, ROUTE_MAX, "/%s/{name}/%s", word, tail(third)));
+                        return text(buffer, segments == 2
+                                                    ? snprintf(buffer, ROUTE_MAX, "/%s/{name}", word)
+                                                    : snprintf(buffer, ROUTE_MAX, "/%s/{name}/%s", word, tail(third)));
                 }
                 return text(buffer, segments == 2 ? snprintf(buffer, ROUTE_MAX, "/%s/{id}", word)
                                                   : snprintf(buffer, ROUTE_MAX, "/%s/{id}/%s", word, tail(last)));

@@ -84,7 +84,8 @@ static bool is_hex(struct slice s, bool *ret_zero) {
 
 /* W3C Trace Context, version 00 and exactly that. */
 static bool read_traceparent(struct slice s, struct trace_context *ret) {
-        struct slice trace = slice_make(s.at + 3, 32), parent = slice_make(s.at + 36, 16), flags = slice_make(s.at + 53, 2);
+        struct slice trace = slice_make(s.at + 3, 32), parent = slice_make(s.at + 36, 16),
+                     flags = slice_make(s.at + 53, 2);
         bool zero;
 
         if (s.len != 55 || s.at[0] != '0' || s.at[1] != '0' || s.at[2] != '-' || s.at[35] != '-' || s.at[52] != '-')
@@ -104,7 +105,7 @@ static struct slice first_value(const struct http_head *h, enum http_field_id id
         for (size_t i = 0; i < h->n_fields; i++)
                 if (h->fields[i].id == id)
                         return h->fields[i].value;
-        return (struct slice) { NULL, 0 };
+        return (struct slice){ NULL, 0 };
 }
 
 void trace_begin(struct exchange *x) {
@@ -114,7 +115,7 @@ void trace_begin(struct exchange *x) {
         trace_random(bytes, sizeof(bytes));
         put_hex(x->request_id, bytes, 16);
         x->client_request_id = first_value(&x->head, HTTP_F_X_REQUEST_ID);
-        x->trace = (struct trace_context) { .flags = "00" };
+        x->trace = (struct trace_context){ .flags = "00" };
         if (parent.len != 55 || !read_traceparent(parent, &x->trace))
                 put_hex(x->trace.trace_id, bytes + 16, 16);
         put_hex(x->trace.span_id, bytes + 32, 8);

@@ -11,14 +11,23 @@ static struct tls_refusal refusal_of_status(unsigned status) {
                 struct tls_refusal why;
         } rows[] = {
                 { GNUTLS_CERT_REVOKED, { "tls_client_certificate_revoked", "the client's certificate is revoked" } },
-                { GNUTLS_CERT_SIGNER_NOT_FOUND, { "tls_client_certificate_untrusted", "no trusted authority has issued the client's certificate" } },
-                { GNUTLS_CERT_SIGNATURE_FAILURE, { "tls_client_certificate_untrusted", "a signature in the client's certificate chain is wrong" } },
-                { GNUTLS_CERT_SIGNER_NOT_CA, { "tls_client_certificate_untrusted", "an issuer in the client's certificate chain is no authority" } },
+                { GNUTLS_CERT_SIGNER_NOT_FOUND,
+                  { "tls_client_certificate_untrusted", "no trusted authority has issued the client's certificate" } },
+                { GNUTLS_CERT_SIGNATURE_FAILURE,
+                  { "tls_client_certificate_untrusted", "a signature in the client's certificate chain is wrong" } },
+                { GNUTLS_CERT_SIGNER_NOT_CA,
+                  { "tls_client_certificate_untrusted",
+                    "an issuer in the client's certificate chain is no authority" } },
                 { GNUTLS_CERT_SIGNER_CONSTRAINTS_FAILURE,
-                  { "tls_client_certificate_untrusted", "the client's certificate chain breaks a constraint of its authority, or is too long" } },
-                { GNUTLS_CERT_EXPIRED, { "tls_client_certificate_expired", "the client's certificate, or one of its issuers, has expired" } },
-                { GNUTLS_CERT_NOT_ACTIVATED, { "tls_client_certificate_not_yet_valid", "the client's certificate is not valid yet" } },
-                { GNUTLS_CERT_PURPOSE_MISMATCH, { "tls_client_certificate_purpose", "the client's certificate is not for client authentication" } },
+                  { "tls_client_certificate_untrusted",
+                    "the client's certificate chain breaks a constraint of its authority, or is too long" } },
+                { GNUTLS_CERT_EXPIRED,
+                  { "tls_client_certificate_expired",
+                    "the client's certificate, or one of its issuers, has expired" } },
+                { GNUTLS_CERT_NOT_ACTIVATED,
+                  { "tls_client_certificate_not_yet_valid", "the client's certificate is not valid yet" } },
+                { GNUTLS_CERT_PURPOSE_MISMATCH,
+                  { "tls_client_certificate_purpose", "the client's certificate is not for client authentication" } },
                 { GNUTLS_CERT_INSECURE_ALGORITHM,
                   { "tls_client_certificate_weak", "the client's certificate chain uses a weak key or algorithm" } },
         };
@@ -30,7 +39,7 @@ static struct tls_refusal refusal_of_status(unsigned status) {
 }
 
 static void refuse(struct chain_verdict *v, int error, struct tls_refusal why) {
-        *v = (struct chain_verdict) { .error = error, .why = why };
+        *v = (struct chain_verdict){ .error = error, .why = why };
 }
 
 /* 0, or a GnuTLS error. */
@@ -50,8 +59,8 @@ static int import(const gnutls_datum_t *chain, unsigned n, gnutls_x509_crt_t *re
         return r;
 }
 
-static void judge(gnutls_x509_trust_list_t trusted, gnutls_x509_crt_t *crt, const gnutls_datum_t *chain, unsigned n, struct arena *a,
-                  struct chain_verdict *ret) {
+static void judge(gnutls_x509_trust_list_t trusted, gnutls_x509_crt_t *crt, const gnutls_datum_t *chain, unsigned n,
+                  struct arena *a, struct chain_verdict *ret) {
         gnutls_typed_vdata_st purpose = { .type = GNUTLS_DT_KEY_PURPOSE_OID,
                                           .data = (unsigned char *) (uintptr_t) GNUTLS_KP_TLS_WWW_CLIENT };
         unsigned status = 0;
@@ -59,28 +68,38 @@ static void judge(gnutls_x509_trust_list_t trusted, gnutls_x509_crt_t *crt, cons
 
         r = import(chain, n, crt);
         if (r < 0)
-                return refuse(ret, GNUTLS_E_CERTIFICATE_ERROR,
-                              r == GNUTLS_E_CONSTRAINT_ERROR ? REFUSAL("tls_client_certificate_chain", "a key in the client's certificate chain is too large")
-                                                             : REFUSAL("tls_client_certificate_invalid", "the client's certificate cannot be read"));
-        r = gnutls_x509_trust_list_verify_crt2(trusted, crt, n, &purpose, 1, GNUTLS_PROFILE_TO_VFLAGS(GNUTLS_PROFILE_MEDIUM), &status, NULL);
+                return refuse(
+                        ret, GNUTLS_E_CERTIFICATE_ERROR,
+                        r == GNUTLS_E_CONSTRAINT_ERROR
+                                ? REFUSAL("tls_client_certificate_chain",
+                                          "a key in the client's certificate chain is too large")
+                                : REFUSAL("tls_client_certificate_invalid", "the client's certificate cannot be read"));
+        r = gnutls_x509_trust_list_verify_crt2(trusted, crt, n, &purpose, 1,
+                                               GNUTLS_PROFILE_TO_VFLAGS(GNUTLS_PROFILE_MEDIUM), &status, NULL);
         if (r < 0)
-                return refuse(ret, GNUTLS_E_CERTIFICATE_ERROR, REFUSAL("tls_client_certificate_invalid", "the client's certificate cannot be verified"));
+                return refuse(ret, GNUTLS_E_CERTIFICATE_ERROR,
+                              REFUSAL("tls_client_certificate_invalid", "the client's certificate cannot be verified"));
         if (status != 0)
                 return refuse(ret, GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR, refusal_of_status(status));
 
-        *ret = (struct chain_verdict) {};
-        if (leaf_read_certificate(crt[0], slice_make((const char *) chain[0].data, chain[0].size), a, &ret->certificate) < 0)
+        *ret = (struct chain_verdict){};
+        if (leaf_read_certificate(crt[0], slice_make((const char *) chain[0].data, chain[0].size), a,
+                                  &ret->certificate) < 0)
                 refuse(ret, GNUTLS_E_CERTIFICATE_ERROR,
-                       REFUSAL("tls_client_certificate_invalid", "the names in the client's certificate cannot be read, or are too many"));
+                       REFUSAL("tls_client_certificate_invalid",
+                               "the names in the client's certificate cannot be read, or are too many"));
 }
 
-void chain_verify(gnutls_x509_trust_list_t trusted, const gnutls_datum_t *chain, unsigned n, struct arena *a, struct chain_verdict *ret) {
+void chain_verify(gnutls_x509_trust_list_t trusted, const gnutls_datum_t *chain, unsigned n, struct arena *a,
+                  struct chain_verdict *ret) {
         gnutls_x509_crt_t crt[CHAIN_MAX] = {};
 
         if (n == 0)
-                return refuse(ret, GNUTLS_E_CERTIFICATE_REQUIRED, REFUSAL("tls_client_certificate_missing", "the client has sent no certificate"));
+                return refuse(ret, GNUTLS_E_CERTIFICATE_REQUIRED,
+                              REFUSAL("tls_client_certificate_missing", "the client has sent no certificate"));
         if (n > CHAIN_MAX)
-                return refuse(ret, GNUTLS_E_CERTIFICATE_ERROR, REFUSAL("tls_client_certificate_chain", "the client's certificate chain is too long"));
+                return refuse(ret, GNUTLS_E_CERTIFICATE_ERROR,
+                              REFUSAL("tls_client_certificate_chain", "the client's certificate chain is too long"));
         judge(trusted, crt, chain, n, a, ret);
         for (unsigned i = 0; i < n; i++)
                 if (crt[i])

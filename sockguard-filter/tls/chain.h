@@ -14,7 +14,7 @@ struct tls_refusal {
         const char *code, *why;
 };
 
-#define REFUSAL(word, sentence) ((struct tls_refusal) { word, sentence })
+#define REFUSAL(word, sentence) ((struct tls_refusal){ word, sentence })
 
 /* What is to be said about a chain, whoever the listener's selectors admit. */
 struct chain_verdict {
@@ -24,9 +24,10 @@ struct chain_verdict {
 };
 
 /*
- * Verifies the `n` certificates of a client, leaf first, in DER: validity, signatures up to one of `trusted`, use for client
- * authentication, strength; then reads the leaf's names into `a`.
+ * Verifies the `n` certificates of a client, leaf first, in DER: validity, signatures up to one of `trusted`, use for
+ * client authentication, strength; then reads the leaf's names into `a`.
  */
-void chain_verify(gnutls_x509_trust_list_t trusted, const gnutls_datum_t *chain, unsigned n, struct arena *a, struct chain_verdict *ret);
+void chain_verify(gnutls_x509_trust_list_t trusted, const gnutls_datum_t *chain, unsigned n, struct arena *a,
+                  struct chain_verdict *ret);
 
 #endif

@@ -31,7 +31,8 @@ static int load_files(const struct policy *p, const struct policy_endpoint *c, s
         char ca[4096], cert[4096], key[4096];
         int r;
 
-        if (policy_str_copy(p, c->ca_file, ca, sizeof(ca)) < 0 || policy_str_copy(p, c->cert_file, cert, sizeof(cert)) < 0 ||
+        if (policy_str_copy(p, c->ca_file, ca, sizeof(ca)) < 0 ||
+            policy_str_copy(p, c->cert_file, cert, sizeof(cert)) < 0 ||
             policy_str_copy(p, c->key_file, key, sizeof(key)) < 0)
                 return error_set(&d->why, -ENAMETOOLONG, "a file name of the policy is too long");
         if (gnutls_certificate_allocate_credentials(&d->credentials) < 0)
@@ -54,10 +55,11 @@ static int load_files(const struct policy *p, const struct policy_endpoint *c, s
 static void load(const struct policy *p, unsigned i, struct daemon *d) {
         const struct policy_endpoint *c = &policy_list(p, p->compiled->endpoints, struct policy_endpoint)[i];
 
-        *d = (struct daemon) { .tls = c->kind == ENDPOINT_TLS, .skip_verify = c->skip_verify };
+        *d = (struct daemon){ .tls = c->kind == ENDPOINT_TLS, .skip_verify = c->skip_verify };
         if (!d->tls)
                 return;
-        if (policy_str_copy(p, c->host, d->host, sizeof(d->host)) < 0 || policy_str_copy(p, c->port, d->port, sizeof(d->port)) < 0 ||
+        if (policy_str_copy(p, c->host, d->host, sizeof(d->host)) < 0 ||
+            policy_str_copy(p, c->port, d->port, sizeof(d->port)) < 0 ||
             policy_str_copy(p, c->server_name.len > 0 ? c->server_name : c->host, d->name, sizeof(d->name)) < 0)
                 d->broken = error_set(&d->why, -ENAMETOOLONG, "the host name is too long") < 0;
         else
@@ -86,12 +88,14 @@ static int connect_daemon(const struct daemon *d, uint64_t deadline, int *ret_fd
         int n, r = -EHOSTUNREACH;
 
         /* Half of the time for the name, so that one that is answered late leaves some for the daemon. */
-        n = resolve_host(d->host, d->port, deadline > now ? now + (deadline - now) / 2 : deadline, list, ENDPOINT_ADDRESSES_MAX, e);
+        n = resolve_host(d->host, d->port, deadline > now ? now + (deadline - now) / 2 : deadline, list,
+                         ENDPOINT_ADDRESSES_MAX, e);
         if (n < 0)
                 return n;
         for (int i = 0; i < n && r < 0; i++) {
                 now = now_ns();
-                r = connect_to(&list[i], deadline > now ? now + (deadline - now) / (uint64_t) (n - i) : deadline, ret_fd);
+                r = connect_to(&list[i], deadline > now ? now + (deadline - now) / (uint64_t) (n - i) : deadline,
+                               ret_fd);
         }
         return r < 0 ? error_errno(e, r, "connect") : 0;
 }
@@ -111,16 +115,18 @@ static int start_session(const struct daemon *d, gnutls_session_t *ret, struct e
 
         if (gnutls_init(&s, GNUTLS_CLIENT | GNUTLS_NONBLOCK | GNUTLS_NO_TICKETS | GNUTLS_NO_SIGNAL) < 0)
                 return error_set(e, -ENOMEM, "no memory");
-        if (gnutls_priority_set_direct(s, PRIORITY, &bad) < 0 || gnutls_credentials_set(s, GNUTLS_CRD_CERTIFICATE, d->credentials) < 0 ||
+        if (gnutls_priority_set_direct(s, PRIORITY, &bad) < 0 ||
+            gnutls_credentials_set(s, GNUTLS_CRD_CERTIFICATE, d->credentials) < 0 ||
             gnutls_alpn_set_protocols(s, &http, 1, 0) < 0)
                 return error_set(e, -EINVAL, "set the TLS session up");
         gnutls_handshake_set_timeout(s, GNUTLS_INDEFINITE_TIMEOUT);
         if (!is_literal(d->name) && gnutls_server_name_set(s, GNUTLS_NAME_DNS, d->name, strlen(d->name)) < 0)
                 return error_set(e, -EINVAL, "\"%s\" is no host name", d->name);
         if (!d->skip_verify) {
-                wanted[0] = (gnutls_typed_vdata_st) { .type = GNUTLS_DT_DNS_HOSTNAME, .data = (unsigned char *) (uintptr_t) d->name };
-                wanted[1] = (gnutls_typed_vdata_st) { .type = GNUTLS_DT_KEY_PURPOSE_OID,
-                                                      .data = (unsigned char *) (uintptr_t) GNUTLS_KP_TLS_WWW_SERVER };
+                wanted[0] = (gnutls_typed_vdata_st){ .type = GNUTLS_DT_DNS_HOSTNAME,
+                                                     .data = (unsigned char *) (uintptr_t) d->name };
+                wanted[1] = (gnutls_typed_vdata_st){ .type = GNUTLS_DT_KEY_PURPOSE_OID,
+                                                     .data = (unsigned char *) (uintptr_t) GNUTLS_KP_TLS_WWW_SERVER };
                 gnutls_session_set_verify_cert2(s, wanted, 2, 0);
         }
         *ret = s;
@@ -131,7 +137,8 @@ static int explain(gnutls_session_t s, int error, struct error *e) {
         gnutls_datum_t text = {};
 
         if (error == GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR &&
-            gnutls_certificate_verification_status_print(gnutls_session_get_verify_cert_status(s), GNUTLS_CRT_X509, &text, 0) >= 0) {
+            gnutls_certificate_verification_status_print(gnutls_session_get_verify_cert_status(s), GNUTLS_CRT_X509,
+                                                         &text, 0) >= 0) {
                 error_set(e, -EKEYREJECTED, "the daemon's certificate: %s", (const char *) text.data);
                 gnutls_free(text.data);
                 return -EKEYREJECTED;
@@ -165,7 +172,8 @@ static int answer(int channel, uint32_t serial, int error, int fd, const char *t
         return sendmsg(channel, &m, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-/* A child: connects, locks itself in, shakes hands, hands the other end over, and carries bytes until both ends are done. */
+/* A child: connects, locks itself in, shakes hands, hands the other end over, and carries bytes until both ends are
+ * done. */
 static int dial(const struct daemon *d, int channel, uint32_t serial, uint64_t deadline, struct error *e) {
         static struct tls_stream stream;
         gnutls_session_t session = NULL;
@@ -204,7 +212,8 @@ static int dial(const struct daemon *d, int channel, uint32_t serial, uint64_t d
         _exit(0);
 }
 
-static void __attribute__((noreturn)) serve_dial(const struct daemon *d, int channel, uint32_t serial, uint64_t deadline) {
+static void __attribute__((noreturn))
+serve_dial(const struct daemon *d, int channel, uint32_t serial, uint64_t deadline) {
         struct error e = {};
         int r = dial(d, channel, serial, deadline, &e);
 

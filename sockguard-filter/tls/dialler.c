@@ -46,8 +46,8 @@ static int image_fd(const struct policy *p) {
 }
 
 /*
- * Between fork and exec: only what is async-signal-safe. The client's connection may be 0, 1 and 2 (inetd): the dialler gets none
- * of it, and says what it has to say over the channel.
+ * Between fork and exec: only what is async-signal-safe. The client's connection may be 0, 1 and 2 (inetd): the dialler
+ * gets none of it, and says what it has to say over the channel.
  */
 static void __attribute__((noreturn)) become_dialler(int channel, int image) {
         static const char *const argv[] = { "sockguard-tls", "--upstream", NULL };
@@ -57,7 +57,8 @@ static void __attribute__((noreturn)) become_dialler(int channel, int image) {
         a = fcntl(channel, F_DUPFD, 10);
         b = fcntl(image, F_DUPFD, 10);
         null = open("/dev/null", O_RDWR);
-        if (a < 0 || b < 0 || null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0 || dup2(a, DIALLER_FD) < 0 || dup2(b, DIALLER_POLICY_FD) < 0)
+        if (a < 0 || b < 0 || null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0 ||
+            dup2(a, DIALLER_FD) < 0 || dup2(b, DIALLER_POLICY_FD) < 0)
                 _exit(127);
         close_range(DIALLER_POLICY_FD + 1, ~0u, 0);
         execv(program(), (char *const *) (uintptr_t) argv);
@@ -98,7 +99,9 @@ static int receive(int channel, struct dial_answer *ret, int *ret_fd) {
                 char room[CMSG_SPACE(sizeof(int))];
         } control = {};
         struct iovec iov = { .iov_base = ret, .iov_len = sizeof(*ret) };
-        struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+        struct msghdr m = {
+                .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
+        };
         struct cmsghdr *c;
         ssize_t n;
 
@@ -121,7 +124,8 @@ static int receive(int channel, struct dial_answer *ret, int *ret_fd) {
         return 0;
 }
 
-/* The answer to this request; one to an earlier request, which we no longer waited for, is dropped with its connection. */
+/* The answer to this request; one to an earlier request, which we no longer waited for, is dropped with its connection.
+ */
 static int await(int channel, uint32_t serial, uint64_t deadline, struct dial_answer *ret, int *ret_fd) {
         struct pollfd pfd = { .fd = channel, .events = POLLIN };
         int r;

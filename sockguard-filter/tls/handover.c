@@ -17,7 +17,9 @@ union control {
 static int send_with(int channel, struct slice text, int fd) {
         union control control = {};
         struct iovec iov = { .iov_base = (void *) (uintptr_t) text.at, .iov_len = text.len };
-        struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+        struct msghdr m = {
+                .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
+        };
         struct cmsghdr *c = CMSG_FIRSTHDR(&m);
         ssize_t n;
 

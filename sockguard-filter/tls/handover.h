@@ -5,8 +5,8 @@
 #include "base/slice.h"
 
 /*
- * What a terminator gives to the process that becomes the filter, in one message on a SOCK_SEQPACKET pair that both inherited: the
- * plaintext socket, and the record of who the peer is (identity/certificate.h). No TLS is linked here.
+ * What a terminator gives to the process that becomes the filter, in one message on a SOCK_SEQPACKET pair that both
+ * inherited: the plaintext socket, and the record of who the peer is (identity/certificate.h). No TLS is linked here.
  */
 
 /* Says that a connection has been accepted and that its handshake begins. 0 or negative errno. */
@@ -16,8 +16,9 @@ int handover_accepted(int channel);
 int handover_send(int channel, int plain, struct slice record);
 
 /*
- * Waits for them, without limit: a terminator that ends says so. 0 with *ret_len bytes in `record` and a close-on-exec descriptor;
- * -ECONNRESET the terminator ended without a client; -EBADMSG the record is longer than `room`; other negative errno.
+ * Waits for them, without limit: a terminator that ends says so. 0 with *ret_len bytes in `record` and a close-on-exec
+ * descriptor; -ECONNRESET the terminator ended without a client; -EBADMSG the record is longer than `room`; other
+ * negative errno.
  */
 int handover_receive(int channel, char *record, size_t room, size_t *ret_len, int *ret_plain);
 
@@ -31,7 +32,8 @@ int terminator_keeper(void);
 /* Asks the keeper for a terminator. The channel to it, close-on-exec; or negative errno: the keeper has ended. */
 int terminator_request(int keeper);
 
-/* Waits until the terminator has accepted a connection. 0; -EINTR a signal; -ECONNRESET it has ended; other negative errno. */
+/* Waits until the terminator has accepted a connection. 0; -EINTR a signal; -ECONNRESET it has ended; other negative
+ * errno. */
 int terminator_wait(int channel);
 
 #endif

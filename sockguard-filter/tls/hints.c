@@ -6,7 +6,8 @@
 
 #define SLOTS 64u /* one page each: 256 KiB, of which a pool with one client touches one page */
 
-/* Readers and writers do not wait for each other: what is read half old and half new is no certificate, and so no loss. */
+/* Readers and writers do not wait for each other: what is read half old and half new is no certificate, and so no loss.
+ */
 struct slot {
         uint8_t ip[16];
         uint16_t n;
@@ -47,7 +48,7 @@ void hints_look_up(const struct hints *h, const struct peer *p, struct hint *ret
         for (unsigned i = 0; i < s.n; i++) {
                 if (s.sizes[i] > sizeof(s.bytes) - at)
                         return;
-                ret->chain[i] = (gnutls_datum_t) { ret->bytes + at, s.sizes[i] };
+                ret->chain[i] = (gnutls_datum_t){ ret->bytes + at, s.sizes[i] };
                 at += s.sizes[i];
         }
         ret->n = s.n;
@@ -74,7 +75,8 @@ bool hint_is(const struct hint *hint, const gnutls_datum_t *chain, unsigned n) {
         if (n == 0 || hint->n != n)
                 return false;
         for (unsigned i = 0; i < n; i++)
-                if (chain[i].size != hint->chain[i].size || memcmp(chain[i].data, hint->chain[i].data, chain[i].size) != 0)
+                if (chain[i].size != hint->chain[i].size ||
+                    memcmp(chain[i].data, hint->chain[i].data, chain[i].size) != 0)
                         return false;
         return true;
 }

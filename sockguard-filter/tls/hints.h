@@ -7,12 +7,13 @@
 #include "tls/chain.h"
 
 /*
- * Which certificates a client will probably show: those that the last one from its address showed. While a client computes its answer
- * to our half of the handshake a terminator has nothing to do; so it verifies what it expects, and when just that comes, byte for byte, the
- * verdict is there already.
+ * Which certificates a client will probably show: those that the last one from its address showed. While a client
+ * computes its answer to our half of the handshake a terminator has nothing to do; so it verifies what it expects, and
+ * when just that comes, byte for byte, the verdict is there already.
  *
- * The page is shared by the terminators of a pool, each of which can write anything into it. That is harmless: a hint is bytes that any
- * client could have sent, is parsed with the same care, and says nothing about who anybody is. Nobody's verdict is ever shared.
+ * The page is shared by the terminators of a pool, each of which can write anything into it. That is harmless: a hint
+ * is bytes that any client could have sent, is parsed with the same care, and says nothing about who anybody is.
+ * Nobody's verdict is ever shared.
  */
 struct hints;
 

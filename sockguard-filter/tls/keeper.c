@@ -23,7 +23,9 @@ static int next_request(int control, uint64_t until, int *ret_channel) {
         } buffer;
         char word;
         struct iovec iov = { .iov_base = &word, .iov_len = 1 };
-        struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &buffer, .msg_controllen = sizeof(buffer) };
+        struct msghdr m = {
+                .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &buffer, .msg_controllen = sizeof(buffer)
+        };
         struct cmsghdr *c;
         ssize_t n;
 
@@ -67,7 +69,8 @@ static void renew(struct terminator *t, struct slice listener, struct watch *w) 
 
         w->taken = fresh.files; /* also when they are no good: that is said once */
         if (r < 0) {
-                report_event(&t->report, LEVEL_ERROR, "the renewed TLS files cannot be used, the old ones stay", slice_of(e.text));
+                report_event(&t->report, LEVEL_ERROR, "the renewed TLS files cannot be used, the old ones stay",
+                             slice_of(e.text));
                 return;
         }
         fresh.hints = t->server.hints;
@@ -99,10 +102,12 @@ int keeper_run(struct terminator *t, struct slice listener, int listening, int c
         t->server.hints = hints_new();
         pages_learn(&t->pages);
         if (sandbox_drop(true, &e) < 0) {
-                report_event(&t->report, LEVEL_ERROR, "the keeper of the key cannot give up its privileges", slice_of(e.text));
+                report_event(&t->report, LEVEL_ERROR, "the keeper of the key cannot give up its privileges",
+                             slice_of(e.text));
                 return EXIT_FAILURE;
         }
-        if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != parent || setpgid(0, 0) < 0 || signal(SIGCHLD, SIG_IGN) == SIG_ERR)
+        if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != parent || setpgid(0, 0) < 0 ||
+            signal(SIGCHLD, SIG_IGN) == SIG_ERR)
                 return EXIT_FAILURE;
         for (;;) {
                 int channel = -1, r = next_request(control, w.next, &channel);

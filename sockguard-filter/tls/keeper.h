@@ -8,9 +8,10 @@
 
 /*
  * In a pool: holds the key, and makes terminators of itself, one for each filter that asks for one over `control`
- * (terminator_request()). It reads nothing from a client and is nobody; what it keeps of root, if it was root, is the right to read
- * files. When certificate, key or client CA are other files than before, and fit together, terminators from then on have them, and those
- * that still wait are let go. When they do not fit, that is logged and the old ones stay in use.
+ * (terminator_request()). It reads nothing from a client and is nobody; what it keeps of root, if it was root, is the
+ * right to read files. When certificate, key or client CA are other files than before, and fit together, terminators
+ * from then on have them, and those that still wait are let go. When they do not fit, that is logged and the old ones
+ * stay in use.
  *
  * Returns the exit status, when the pool has ended. `parent` is who keeps the pool.
  */

@@ -38,13 +38,16 @@ static int take(struct slice *rest, uint8_t *ret_tag, struct slice *ret_whole, s
 }
 
 int leaf_public_key(struct slice der, struct slice *ret) {
-        /* Certificate { TBSCertificate { [0] version OPTIONAL, serial, signature, issuer, validity, subject, key, ... } } */
+        /* Certificate { TBSCertificate { [0] version OPTIONAL, serial, signature, issuer, validity, subject, key, ... }
+         * } */
         struct slice whole, content, tbs;
         uint8_t tag;
 
-        if (take(&der, &tag, &whole, &content) < 0 || tag != 0x30 || take(&content, &tag, &whole, &tbs) < 0 || tag != 0x30)
+        if (take(&der, &tag, &whole, &content) < 0 || tag != 0x30 || take(&content, &tag, &whole, &tbs) < 0 ||
+            tag != 0x30)
                 return -EBADMSG;
-        if (take(&tbs, &tag, &whole, &content) < 0 || (tag == 0xa0 && take(&tbs, &tag, &whole, &content) < 0) || tag != 0x02)
+        if (take(&tbs, &tag, &whole, &content) < 0 || (tag == 0xa0 && take(&tbs, &tag, &whole, &content) < 0) ||
+            tag != 0x02)
                 return -EBADMSG;
         for (int i = 0; i < 5; i++)
                 if (take(&tbs, &tag, &whole, &content) < 0 || tag != 0x30)
@@ -54,8 +57,9 @@ int leaf_public_key(struct slice der, struct slice *ret) {
 }
 
 /*
- * The text of a directory string (RFC 5280, 4.1.2.4), byte for byte: GnuTLS's own accessor would hand it out escaped as in RFC 4514. The
- * encodings that are not a superset of ASCII went out of use before TLS 1.3 came; a name in one of them is nobody's.
+ * The text of a directory string (RFC 5280, 4.1.2.4), byte for byte: GnuTLS's own accessor would hand it out escaped as
+ * in RFC 4514. The encodings that are not a superset of ASCII went out of use before TLS 1.3 came; a name in one of
+ * them is nobody's.
  */
 static struct slice directory_string(const gnutls_x509_ava_st *ava) {
         enum { UTF8_STRING = 12, NUMERIC_STRING = 18, PRINTABLE_STRING = 19, IA5_STRING = 22 };
@@ -88,7 +92,9 @@ static int read_common_name(gnutls_x509_crt_t crt, struct arena *a, struct slice
                 }
                 if (r < 0)
                         return r == GNUTLS_E_ASN1_ELEMENT_NOT_FOUND ? 0 : -EBADMSG;
-                if (!slice_eq(slice_make((const char *) ava.oid.data, strnlen((const char *) ava.oid.data, ava.oid.size)), oid))
+                if (!slice_eq(
+                            slice_make((const char *) ava.oid.data, strnlen((const char *) ava.oid.data, ava.oid.size)),
+                            oid))
                         continue;
                 if (ava.value.size > NAME_MAX_BYTES)
                         return -E2BIG;
@@ -135,7 +141,8 @@ static int add_alternative_name(struct peer_certificate *c, unsigned type, struc
         }
 }
 
-static int read_names(const gnutls_datum_t *extension, gnutls_subject_alt_names_t names, struct arena *a, struct peer_certificate *c) {
+static int read_names(const gnutls_datum_t *extension, gnutls_subject_alt_names_t names, struct arena *a,
+                      struct peer_certificate *c) {
         if (gnutls_x509_ext_import_subject_alt_names(extension, names, 0) < 0)
                 return -EBADMSG;
         for (unsigned i = 0;; i++) {
@@ -221,7 +228,8 @@ int leaf_read(struct slice der, struct arena *a, struct peer_certificate *ret) {
 
         if (der.len > UINT32_MAX || gnutls_x509_crt_init(&crt) < 0)
                 return -EBADMSG;
-        r = gnutls_x509_crt_import(crt, &d, GNUTLS_X509_FMT_DER) < 0 ? -EBADMSG : leaf_read_certificate(crt, der, a, ret);
+        r = gnutls_x509_crt_import(crt, &d, GNUTLS_X509_FMT_DER) < 0 ? -EBADMSG
+                                                                     : leaf_read_certificate(crt, der, a, ret);
         gnutls_x509_crt_deinit(crt);
         return r;
 }

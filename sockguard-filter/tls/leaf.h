@@ -8,10 +8,10 @@
 #include "http/exchange.h"
 
 /*
- * Reads out of a DER certificate what selectors look at (chapter 05, 1.4): the last common name of the subject, trimmed;
- * DNS, URI and IP alternative names as they are; SHA-256 over the complete SubjectPublicKeyInfo. Only for a certificate whose
- * chain was verified. Everything lives in `a`.
- * 0; -EBADMSG not a certificate; -E2BIG more than PEER_NAMES_MAX names of a kind.
+ * Reads out of a DER certificate what selectors look at (chapter 05, 1.4): the last common name of the subject,
+ * trimmed; DNS, URI and IP alternative names as they are; SHA-256 over the complete SubjectPublicKeyInfo. Only for a
+ * certificate whose chain was verified. Everything lives in `a`. 0; -EBADMSG not a certificate; -E2BIG more than
+ * PEER_NAMES_MAX names of a kind.
  */
 int leaf_read(struct slice der, struct arena *a, struct peer_certificate *ret);
 

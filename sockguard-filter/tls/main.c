@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sockguard-tls: one TLS connection. It reads the key, gives up everything, shakes hands, and only then lets a filter be started, which
- * gets plaintext and the verified identity and never sees the key.
+ * sockguard-tls: one TLS connection. It reads the key, gives up everything, shakes hands, and only then lets a filter
+ * be started, which gets plaintext and the verified identity and never sees the key.
  *
  *      systemd, inetd or the pool
  *              |  connection, or listening socket
@@ -10,8 +10,8 @@
  *              |<------ plaintext socket, sealed record of the peer
  *        exec sockguard-filter              |  relay
  *
- * The process that waits holds no key and reads nothing from the client. It keeps the privileges that the filter needs for the daemon's
- * socket, and the process id that systemd knows.
+ * The process that waits holds no key and reads nothing from the client. It keeps the privileges that the filter needs
+ * for the daemon's socket, and the process id that systemd knows.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -40,19 +40,21 @@ struct options {
         const char *policy, *listener, *user;
         const char *pool, *pool_max; /* of a pool; else NULL */
         bool upstream;
-        int image;   /* the policy */
+        int image;    /* the policy */
         bool inherit; /* it was compiled here, and the filter is to have it */
         bool quiet;   /* stderr is the client's connection */
-        char **rest; /* for the filter */
+        char **rest;  /* for the filter */
 };
 
-/* systemd passes the connection, or a listening socket, as descriptor 3 (sd_listen_fds(3)); inetd the connection as 0, 1, maybe 2. */
+/* systemd passes the connection, or a listening socket, as descriptor 3 (sd_listen_fds(3)); inetd the connection as 0,
+ * 1, maybe 2. */
 static int find_socket(bool *ret_inetd) {
         const char *pid = getenv("LISTEN_PID"), *n = getenv("LISTEN_FDS");
         uint64_t v;
 
         *ret_inetd = false;
-        if (pid && n && slice_parse_u64(slice_of(pid), &v) == 0 && v == (uint64_t) getpid() && slice_parse_u64(slice_of(n), &v) == 0 && v == 1)
+        if (pid && n && slice_parse_u64(slice_of(pid), &v) == 0 && v == (uint64_t) getpid() &&
+            slice_parse_u64(slice_of(n), &v) == 0 && v == 1)
                 return LISTEN_FD;
         *ret_inetd = true;
         return STDIN_FILENO;
@@ -142,8 +144,8 @@ static int exit_status_of(const struct options *o, pid_t pid) {
 }
 
 /*
- * As a user for good, as s6-setuidgid(8) does. The supplementary groups stay (the unit's SupplementaryGroups= is what opens the daemon's
- * socket), except root's.
+ * As a user for good, as s6-setuidgid(8) does. The supplementary groups stay (the unit's SupplementaryGroups= is what
+ * opens the daemon's socket), except root's.
  */
 static int become_user(const char *name) {
         const struct passwd *pw = getpwnam(name);
@@ -184,7 +186,8 @@ static int forget_connection(const struct options *o, int fd, bool inetd) {
                 return 0;
         }
         null = open("/dev/null", O_RDWR | O_CLOEXEC);
-        if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 || (o->quiet && dup2(null, STDERR_FILENO) < 0))
+        if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 ||
+            (o->quiet && dup2(null, STDERR_FILENO) < 0))
                 return EXIT_FAILURE;
         return 0;
 }
@@ -201,7 +204,8 @@ static int serve(struct options *o) {
         fd = find_socket(&inetd);
         o->quiet = fstat(fd, &a) == 0 && fstat(STDERR_FILENO, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
         if (socket_option(fd, SO_TYPE) != SOCK_STREAM)
-                return terminator_complain(o->quiet && S_ISSOCK(a.st_mode), "neither descriptor 3 (LISTEN_FDS=1) nor stdin is a stream socket", NULL);
+                return terminator_complain(o->quiet && S_ISSOCK(a.st_mode),
+                                           "neither descriptor 3 (LISTEN_FDS=1) nor stdin is a stream socket", NULL);
         (void) fcntl(fd, F_SETFD, FD_CLOEXEC);
         listening = socket_option(fd, SO_ACCEPTCONN) == 1;
         if (open_policy(o, &e) < 0)
@@ -237,7 +241,8 @@ static int serve(struct options *o) {
 
 /* The parent of the pool's filters, which has neither key nor client; with a keeper of the key beside it. */
 static int serve_pool(struct options *o) {
-        const char *argv[64] = { "sockguard-filter", "--policy", o->policy, "--listener", o->listener, "--pool", o->pool, "--pool-max", o->pool_max };
+        const char *argv[64] = { "sockguard-filter", "--policy", o->policy,    "--listener", o->listener,
+                                 "--pool",           o->pool,    "--pool-max", o->pool_max };
         size_t n = 9;
         pid_t parent = getpid(), pid;
         struct error e = {};
@@ -246,7 +251,10 @@ static int serve_pool(struct options *o) {
         char text[16];
 
         if (find_socket(&inetd) != LISTEN_FD || socket_option(LISTEN_FD, SO_ACCEPTCONN) != 1)
-                return terminator_complain(o->quiet, "--pool needs a listening socket as descriptor 3 (an Accept=no unit, or sockguard-ctl serve)", NULL);
+                return terminator_complain(
+                        o->quiet,
+                        "--pool needs a listening socket as descriptor 3 (an Accept=no unit, or sockguard-ctl serve)",
+                        NULL);
         (void) fcntl(LISTEN_FD, F_SETFD, FD_CLOEXEC);
         if (open_policy(o, &e) < 0)
                 return terminator_complain(o->quiet, "cannot start", &e);
@@ -283,27 +291,25 @@ static int serve_pool(struct options *o) {
 }
 
 static void usage(FILE *to) {
-        fputs("Usage: sockguard-tls [--policy PATH] [--listener NAME] [--user USER] [--pool N [--pool-max N]] [-- FILTER-ARGUMENT...]\n"
+        fputs("Usage: sockguard-tls [--policy PATH] [--listener NAME] [--user USER] [--pool N [--pool-max N]] [-- "
+              "FILTER-ARGUMENT...]\n"
               "       sockguard-tls --upstream\n"
               "\n"
-              "Terminates the TLS of one connection (descriptor 3 or stdin, or the next one of a listening socket) and runs\n"
-              "sockguard-filter on the plaintext. PATH is a policy image, or a .yaml configuration. With --upstream it dials TLS\n"
+              "Terminates the TLS of one connection (descriptor 3 or stdin, or the next one of a listening socket) and "
+              "runs\n"
+              "sockguard-filter on the plaintext. PATH is a policy image, or a .yaml configuration. With --upstream it "
+              "dials TLS\n"
               "daemons for a filter; only filters start it so.\n",
               to);
 }
 
 int main(int argc, char **argv) {
         static const struct option table[] = {
-                { "policy", required_argument, NULL, 'c' },
-                { "config", required_argument, NULL, 'c' },
-                { "listener", required_argument, NULL, 'l' },
-                { "user", required_argument, NULL, 'U' },
-                { "pool", required_argument, NULL, 'P' },
-                { "pool-max", required_argument, NULL, 'M' },
-                { "upstream", no_argument, NULL, 'u' },
-                { "help", no_argument, NULL, 'h' },
-                { "version", no_argument, NULL, 'V' },
-                {},
+                { "policy", required_argument, NULL, 'c' },   { "config", required_argument, NULL, 'c' },
+                { "listener", required_argument, NULL, 'l' }, { "user", required_argument, NULL, 'U' },
+                { "pool", required_argument, NULL, 'P' },     { "pool-max", required_argument, NULL, 'M' },
+                { "upstream", no_argument, NULL, 'u' },       { "help", no_argument, NULL, 'h' },
+                { "version", no_argument, NULL, 'V' },        {},
         };
         struct options o = { .policy = "/run/sockguard/policy", .listener = "default", .pool_max = "512" };
         int c;

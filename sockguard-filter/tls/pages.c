@@ -15,7 +15,8 @@
 
 /* What a handshake runs much of. The other libraries are a third of the pages, and touched here and there. */
 static bool is_busy(struct slice path) {
-        static const char *const names[] = { "sockguard-tls", "libgnutls.", "libnettle.", "libhogweed.", "libgmp.", "libtasn1." };
+        static const char *const names[] = { "sockguard-tls", "libgnutls.", "libnettle.",
+                                             "libhogweed.",   "libgmp.",    "libtasn1." };
         struct slice name = slice_from(path, (size_t) (slice_rfind(path, '/') + 1));
 
         for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -29,7 +30,8 @@ static bool worth_it(const char *line, struct pages *p) {
         unsigned long from, to;
         char perms[5], path[256] = "";
 
-        if (sscanf(line, "%lx-%lx %4s %*s %*s %*s %255s", &from, &to, perms, path) < 3 || perms[0] != 'r' || perms[3] != 'p')
+        if (sscanf(line, "%lx-%lx %4s %*s %*s %*s %255s", &from, &to, perms, path) < 3 || perms[0] != 'r' ||
+            perms[3] != 'p')
                 return false;
         if (path[0] == '[' && strcmp(path, "[heap]") != 0 && strcmp(path, "[stack]") != 0)
                 return false; /* the kernel's own */
@@ -54,5 +56,6 @@ void pages_learn(struct pages *ret) {
 
 void pages_take(const struct pages *p) {
         for (size_t i = 0; i < p->n; i++)
-                (void) madvise(p->mappings[i].at, p->mappings[i].size, p->mappings[i].write ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
+                (void) madvise(p->mappings[i].at, p->mappings[i].size,
+                               p->mappings[i].write ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
 }

@@ -6,9 +6,9 @@
 #include <stddef.h>
 
 /*
- * A terminator is forked and then waits. Each page of the keeper that it writes to is copied at the first write, and each part of a
- * library that it runs is mapped at the first call: some 130 faults in a handshake, while the client waits. Here they are taken before
- * there is a client. Where the kernel cannot (before Linux 5.14) nothing happens.
+ * A terminator is forked and then waits. Each page of the keeper that it writes to is copied at the first write, and
+ * each part of a library that it runs is mapped at the first call: some 130 faults in a handshake, while the client
+ * waits. Here they are taken before there is a client. Where the kernel cannot (before Linux 5.14) nothing happens.
  */
 #define PAGES_MOST 64u /* mappings; about 45 are worth it */
 

@@ -142,8 +142,8 @@ static int wait_for(int fd, short events, uint64_t deadline) {
 }
 
 /*
- * GnuTLS may come back after one record that was not all it needs, or that was for itself (a session ticket). Is there more of what we have
- * received already? Not if it did not take anything, or we would go round and round.
+ * GnuTLS may come back after one record that was not all it needs, or that was for itself (a session ticket). Is there
+ * more of what we have received already? Not if it did not take anything, or we would go round and round.
  */
 static bool has_more(const struct tls_stream *t, uint64_t before) {
         return t->in_start < t->in_end && t->taken > before;
@@ -179,7 +179,8 @@ int tls_stream_handshake(struct tls_stream *t, uint64_t deadline, void (*idle)(v
                         flush_farewell(t);
                         return -EPROTO;
                 }
-                if ((e < 0 && e != GNUTLS_E_AGAIN) || has_more(t, before)) /* interrupted, a warning alert, or one record of several: the clock goes on */
+                if ((e < 0 && e != GNUTLS_E_AGAIN) ||
+                    has_more(t, before)) /* interrupted, a warning alert, or one record of several: the clock goes on */
                         r = deadline_poll_ms(deadline) == 0 ? -ETIMEDOUT : 0;
                 else if (flushed == -EAGAIN || (t->direct && gnutls_record_get_direction(t->session) == 1))
                         r = wait_for(t->fd, POLLOUT, deadline);
@@ -200,16 +201,16 @@ int tls_stream_handshake(struct tls_stream *t, uint64_t deadline, void (*idle)(v
 struct relay {
         struct tls_stream *t;
         int plain;
-        bool secure_ready, plain_ready;   /* worth asking: poll said so, or nobody has asked yet */
-        bool secure_eof, plain_eof;       /* that side has finished sending */
-        bool secure_ended, plain_ended;   /* ... and the other side was told */
-        bool finished;                    /* our last byte to the peer is out, and its end too */
-        bool deaf;                        /* nobody takes what the peer sends any more */
-        bool want_out;                    /* GnuTLS waits for the socket to take more */
-        uint64_t give_up;                 /* when the filter has gone: how long the peer may still take */
-        bool broken;                      /* the session ended without close_notify */
-        size_t up_start, up_end;          /* from the peer to the filter */
-        size_t down_start, down_end;      /* from the filter to the peer */
+        bool secure_ready, plain_ready; /* worth asking: poll said so, or nobody has asked yet */
+        bool secure_eof, plain_eof;     /* that side has finished sending */
+        bool secure_ended, plain_ended; /* ... and the other side was told */
+        bool finished;                  /* our last byte to the peer is out, and its end too */
+        bool deaf;                      /* nobody takes what the peer sends any more */
+        bool want_out;                  /* GnuTLS waits for the socket to take more */
+        uint64_t give_up;               /* when the filter has gone: how long the peer may still take */
+        bool broken;                    /* the session ended without close_notify */
+        size_t up_start, up_end;        /* from the peer to the filter */
+        size_t down_start, down_end;    /* from the filter to the peer */
         char up[RELAY_BLOCK], down[RELAY_BLOCK];
 };
 
@@ -223,7 +224,8 @@ static int take_from_peer(struct relay *r) {
                 n = gnutls_record_recv(r->t->session, r->up + r->up_end, sizeof(r->up) - r->up_end);
                 if (n > 0) {
                         r->up_end += (size_t) n;
-                        /* A whole block in one go, but only of what is here: the filter should not wait for the rest. */
+                        /* A whole block in one go, but only of what is here: the filter should not wait for the rest.
+                         */
                         if (r->t->in_start == r->t->in_end && gnutls_record_check_pending(r->t->session) == 0)
                                 break;
                 } else if (n == 0)
@@ -241,7 +243,8 @@ static int give_to_filter(struct relay *r) {
 
         while (r->up_start < r->up_end) {
                 ssize_t n = r->deaf ? (ssize_t) (r->up_end - r->up_start)
-                                    : send(r->plain, r->up + r->up_start, r->up_end - r->up_start, MSG_NOSIGNAL | MSG_DONTWAIT);
+                                    : send(r->plain, r->up + r->up_start, r->up_end - r->up_start,
+                                           MSG_NOSIGNAL | MSG_DONTWAIT);
 
                 if (n < 0 && errno == EINTR)
                         continue;
@@ -326,14 +329,18 @@ static bool all_sent(const struct relay *r) {
 static bool wait_for_work(struct relay *r) {
         bool sending = r->t->out_start < r->t->out_end || r->want_out;
         struct pollfd fds[2] = {
-                { .fd = r->t->fd, .events = (short) ((sending ? POLLOUT : 0) | (!r->secure_eof && r->up_end == 0 ? POLLIN : 0)) },
-                { .fd = r->plain, .events = (short) ((r->up_end > 0 ? POLLOUT : 0) | (!r->plain_eof && r->down_end == 0 ? POLLIN : 0)) },
+                { .fd = r->t->fd,
+                  .events = (short) ((sending ? POLLOUT : 0) | (!r->secure_eof && r->up_end == 0 ? POLLIN : 0)) },
+                { .fd = r->plain,
+                  .events =
+                          (short) ((r->up_end > 0 ? POLLOUT : 0) | (!r->plain_eof && r->down_end == 0 ? POLLIN : 0)) },
         };
         int n;
 
         /*
-         * A filter that half-closed and still listens sets its own limits. When it has gone, the peer gets a moment to take what is
-         * left, and another one to close, so that our close does not destroy what is still on its way (RFC 9112, 9.6).
+         * A filter that half-closed and still listens sets its own limits. When it has gone, the peer gets a moment to
+         * take what is left, and another one to close, so that our close does not destroy what is still on its way (RFC
+         * 9112, 9.6).
          */
         if (r->plain_eof && (!all_sent(r) || r->deaf)) {
                 if (r->give_up == NSEC_NEVER)

@@ -6,8 +6,8 @@
 #include "telemetry/access.h"
 
 /*
- * One record for each connection that did not become a request: a warning in the log and, when it is enabled, an audit record. They go
- * where those of the filter go, and the outputs are opened before the sandbox.
+ * One record for each connection that did not become a request: a warning in the log and, when it is enabled, an audit
+ * record. They go where those of the filter go, and the outputs are opened before the sandbox.
  */
 struct report {
         struct telemetry to;
@@ -15,8 +15,8 @@ struct report {
 };
 
 /*
- * `connection` is the client's socket: nothing is ever written to a descriptor that is the same socket (DECISIONS 10). 0; negative errno
- * when an output cannot be opened.
+ * `connection` is the client's socket: nothing is ever written to a descriptor that is the same socket (DECISIONS 10).
+ * 0; negative errno when an output cannot be opened.
  */
 int report_open(const struct policy *p, struct slice listener, int connection, struct report *ret, struct error *e);
 

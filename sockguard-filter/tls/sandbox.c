@@ -19,17 +19,53 @@
 /* The system calls of the handshake and of the relay. The list is all there is to edit here. */
 static const int allowed[] = {
         /* the two streams and the channel */
-        SYS_read, SYS_write, SYS_readv, SYS_writev, SYS_recvfrom, SYS_sendto, SYS_recvmsg, SYS_sendmsg, SYS_shutdown, SYS_close,
-        SYS_ppoll, SYS_getsockopt, SYS_setsockopt, SYS_fcntl, SYS_accept4, SYS_getpeername,
+        SYS_read,
+        SYS_write,
+        SYS_readv,
+        SYS_writev,
+        SYS_recvfrom,
+        SYS_sendto,
+        SYS_recvmsg,
+        SYS_sendmsg,
+        SYS_shutdown,
+        SYS_close,
+        SYS_ppoll,
+        SYS_getsockopt,
+        SYS_setsockopt,
+        SYS_fcntl,
+        SYS_accept4,
+        SYS_getpeername,
 #ifdef SYS_poll
         SYS_poll,
 #endif
         /* the hand-over: a pair of sockets, which cannot reach anybody else */
         SYS_socketpair,
         /* memory, time, randomness, the end */
-        SYS_mmap, SYS_munmap, SYS_mremap, SYS_mprotect, SYS_madvise, SYS_brk, SYS_futex, SYS_clock_gettime, SYS_gettimeofday,
-        SYS_getrandom, SYS_getpid, SYS_getppid, SYS_gettid, SYS_getrusage, SYS_getuid, SYS_geteuid, SYS_getgid, SYS_getegid, SYS_rt_sigaction, SYS_rt_sigprocmask,
-        SYS_rt_sigreturn, SYS_restart_syscall, SYS_setitimer, SYS_exit, SYS_exit_group,
+        SYS_mmap,
+        SYS_munmap,
+        SYS_mremap,
+        SYS_mprotect,
+        SYS_madvise,
+        SYS_brk,
+        SYS_futex,
+        SYS_clock_gettime,
+        SYS_gettimeofday,
+        SYS_getrandom,
+        SYS_getpid,
+        SYS_getppid,
+        SYS_gettid,
+        SYS_getrusage,
+        SYS_getuid,
+        SYS_geteuid,
+        SYS_getgid,
+        SYS_getegid,
+        SYS_rt_sigaction,
+        SYS_rt_sigprocmask,
+        SYS_rt_sigreturn,
+        SYS_restart_syscall,
+        SYS_setitimer,
+        SYS_exit,
+        SYS_exit_group,
 #ifdef SYS_alarm
         SYS_alarm,
 #endif
@@ -38,8 +74,24 @@ static const int allowed[] = {
 #endif
 #ifdef SOCKGUARD_SANITIZED
         /* what AddressSanitizer does at exit */
-        SYS_openat, SYS_sigaltstack, SYS_readlink, SYS_fstat, SYS_newfstatat, SYS_prctl, SYS_clone, SYS_wait4, SYS_sched_yield, SYS_tgkill,
-        SYS_set_robust_list, SYS_rseq, SYS_ptrace, SYS_getdents64, SYS_sched_getaffinity, SYS_getrusage, SYS_prlimit64, SYS_process_vm_readv,
+        SYS_openat,
+        SYS_sigaltstack,
+        SYS_readlink,
+        SYS_fstat,
+        SYS_newfstatat,
+        SYS_prctl,
+        SYS_clone,
+        SYS_wait4,
+        SYS_sched_yield,
+        SYS_tgkill,
+        SYS_set_robust_list,
+        SYS_rseq,
+        SYS_ptrace,
+        SYS_getdents64,
+        SYS_sched_getaffinity,
+        SYS_getrusage,
+        SYS_prlimit64,
+        SYS_process_vm_readv,
 #endif
 };
 #define N_ALLOWED (sizeof(allowed) / sizeof(allowed[0]))
@@ -68,7 +120,8 @@ static int filter_system_calls(void) {
         code[n++] = (struct sock_filter) BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
         code[n++] = (struct sock_filter) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
         for (size_t i = 0; i < N_ALLOWED; i++)
-                code[n++] = (struct sock_filter) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t) allowed[i], (uint8_t) (N_ALLOWED - i), 0);
+                code[n++] = (struct sock_filter) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t) allowed[i],
+                                                          (uint8_t) (N_ALLOWED - i), 0);
         code[n++] = (struct sock_filter) BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
         code[n++] = (struct sock_filter) BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
         _Static_assert(N_ALLOWED < 250, "jumps are one byte");
@@ -85,7 +138,8 @@ static int become_nobody(void) {
         return setuid(0) == 0 ? -EPERM : 0; /* it must not come back */
 }
 
-/* Without any capability, or with one. The set of what we may have at most shrinks with the user id already, unless it is kept for this. */
+/* Without any capability, or with one. The set of what we may have at most shrinks with the user id already, unless it
+ * is kept for this. */
 static int drop_capabilities(bool reader) {
         struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
         struct __user_cap_data_struct have[2] = {}, want[2] = {};

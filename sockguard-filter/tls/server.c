@@ -28,8 +28,10 @@ int tls_server_settings(const struct policy *p, struct slice listener, const str
         if (!tls)
                 return error_set(e, -ENOENT, "the policy has no listener named \"%.*s\"", SLICE_ARG(listener));
         if (tls->cert_file.len == 0 || tls->key_file.len == 0 || tls->client_ca_file.len == 0)
-                return error_set(e, -ENOENT, "listener \"%.*s\" has no TLS: it needs tls.cert_file, tls.key_file and tls.client_ca_file",
-                                 SLICE_ARG(listener));
+                return error_set(
+                        e, -ENOENT,
+                        "listener \"%.*s\" has no TLS: it needs tls.cert_file, tls.key_file and tls.client_ca_file",
+                        SLICE_ARG(listener));
         *ret = tls;
         return 0;
 }
@@ -61,16 +63,19 @@ int tls_server_load(const struct policy *p, struct slice listener, struct tls_se
         char *cert = ret->paths[0], *key = ret->paths[1], *ca = ret->paths[2];
         int r;
 
-        *ret = (struct tls_server) { .policy = p };
+        *ret = (struct tls_server){ .policy = p };
         r = tls_server_settings(p, listener, &o, e);
         if (r < 0)
                 return r;
-        if (policy_str_copy(p, o->cert_file, cert, sizeof(ret->paths[0])) < 0 || policy_str_copy(p, o->key_file, key, sizeof(ret->paths[1])) < 0 ||
+        if (policy_str_copy(p, o->cert_file, cert, sizeof(ret->paths[0])) < 0 ||
+            policy_str_copy(p, o->key_file, key, sizeof(ret->paths[1])) < 0 ||
             policy_str_copy(p, o->client_ca_file, ca, sizeof(ret->paths[2])) < 0)
                 return error_set(e, -ENAMETOOLONG, "a file name of the policy is too long");
-        ret->selectors = (struct certificate_selectors) { .common_names = o->common_names, .dns_names = o->dns_names,
-                                                          .ip_addresses = o->ip_addresses, .uri_sans = o->uri_sans,
-                                                          .public_key_sha256_pins = o->public_key_sha256_pins };
+        ret->selectors = (struct certificate_selectors){ .common_names = o->common_names,
+                                                         .dns_names = o->dns_names,
+                                                         .ip_addresses = o->ip_addresses,
+                                                         .uri_sans = o->uri_sans,
+                                                         .public_key_sha256_pins = o->public_key_sha256_pins };
 
         (void) tls_files_look(ret, &ret->files);
         r = load_files(ret, e);
@@ -105,8 +110,8 @@ bool tls_files_same(const struct tls_files *a, const struct tls_files *b) {
         for (size_t i = 0; i < sizeof(a->at) / sizeof(a->at[0]); i++) {
                 const struct stat *x = &a->at[i], *y = &b->at[i];
 
-                if (x->st_dev != y->st_dev || x->st_ino != y->st_ino || x->st_size != y->st_size || !same_time(x->st_mtim, y->st_mtim) ||
-                    !same_time(x->st_ctim, y->st_ctim))
+                if (x->st_dev != y->st_dev || x->st_ino != y->st_ino || x->st_size != y->st_size ||
+                    !same_time(x->st_mtim, y->st_mtim) || !same_time(x->st_ctim, y->st_ctim))
                         return false;
         }
         return true;
@@ -165,7 +170,8 @@ static int verify(gnutls_session_t session) {
 
         m = certificate_match(v->server->policy, &v->server->selectors, &now.certificate);
         if (m != CERTIFICATE_MATCH && m != CERTIFICATE_UNSELECTIVE) {
-                v->why = REFUSAL("tls_client_certificate_not_selected", "the listener's selectors do not admit the client's certificate");
+                v->why = REFUSAL("tls_client_certificate_not_selected",
+                                 "the listener's selectors do not admit the client's certificate");
                 return GNUTLS_E_CERTIFICATE_ERROR;
         }
         v->certificate = now.certificate;
@@ -181,9 +187,12 @@ static struct tls_refusal refusal_of_error(gnutls_session_t session, int e) {
                 struct tls_refusal why;
         } rows[] = {
                 { GNUTLS_E_UNSUPPORTED_VERSION_PACKET, { "tls_version", "the client does not offer TLS 1.3" } },
-                { GNUTLS_E_NO_CERTIFICATE_FOUND, { "tls_client_certificate_missing", "the client has sent no certificate" } },
-                { GNUTLS_E_CERTIFICATE_REQUIRED, { "tls_client_certificate_missing", "the client has sent no certificate" } },
-                { GNUTLS_E_PREMATURE_TERMINATION, { "tls_client_left", "the client closed the connection during the handshake" } },
+                { GNUTLS_E_NO_CERTIFICATE_FOUND,
+                  { "tls_client_certificate_missing", "the client has sent no certificate" } },
+                { GNUTLS_E_CERTIFICATE_REQUIRED,
+                  { "tls_client_certificate_missing", "the client has sent no certificate" } },
+                { GNUTLS_E_PREMATURE_TERMINATION,
+                  { "tls_client_left", "the client closed the connection during the handshake" } },
                 { GNUTLS_E_PULL_ERROR, { "tls_client_left", "the connection broke during the handshake" } },
                 { GNUTLS_E_PUSH_ERROR, { "tls_client_left", "the connection broke during the handshake" } },
                 { GNUTLS_E_NO_CIPHER_SUITES, { "tls_parameters", "no cipher suite is common to both sides" } },
@@ -210,11 +219,12 @@ static struct tls_refusal refusal_of_error(gnutls_session_t session, int e) {
 }
 
 /*
- * Looks at the first byte without taking it. A TLS record starts with its type, 20 to 24 (RFC 8446, 5.1); a letter is somebody who
- * speaks plain HTTP, and is told so in the one way that it understands.
+ * Looks at the first byte without taking it. A TLS record starts with its type, 20 to 24 (RFC 8446, 5.1); a letter is
+ * somebody who speaks plain HTTP, and is told so in the one way that it understands.
  */
 static int first_byte(int fd, uint64_t deadline, struct tls_refusal *ret_why) {
-        static const char answer[] = "HTTP/1.0 400 Bad Request\r\n\r\nThis port speaks HTTPS with client certificates only.\n";
+        static const char answer[] =
+                "HTTP/1.0 400 Bad Request\r\n\r\nThis port speaks HTTPS with client certificates only.\n";
         struct pollfd pfd = { .fd = fd, .events = POLLIN };
         char c = 0, rest[4096];
         ssize_t n;
@@ -260,7 +270,8 @@ static int find_version(void *arg, unsigned type, const unsigned char *at, unsig
 /*
  * GnuTLS would tell a client that stops at TLS 1.2 that no cipher suite is common to both; the truth is more helpful.
  */
-static int look_at_hello(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming, const gnutls_datum_t *hello) {
+static int look_at_hello(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming,
+                         const gnutls_datum_t *hello) {
         bool found = false;
 
         (void) session;
@@ -279,7 +290,8 @@ int tls_server_prepare(const struct tls_server *s, struct tls_stream *t) {
                 return -ENOMEM;
         if (gnutls_priority_set(session, s->priority) < 0 ||
             gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, s->credentials) < 0 ||
-            gnutls_alpn_set_protocols(session, &http, 1, 0) < 0) { /* another offer is answered with silence, and HTTP/1.1 */
+            gnutls_alpn_set_protocols(session, &http, 1, 0) <
+                    0) { /* another offer is answered with silence, and HTTP/1.1 */
                 gnutls_deinit(session);
                 return -ENOMEM;
         }
@@ -291,8 +303,8 @@ int tls_server_prepare(const struct tls_server *s, struct tls_stream *t) {
         return 0;
 }
 
-int tls_server_accept(const struct tls_server *s, int fd, const struct peer *peer, uint64_t deadline, struct arena *a, struct tls_stream *t,
-                      struct peer_certificate *ret_certificate, struct tls_refusal *ret_why) {
+int tls_server_accept(const struct tls_server *s, int fd, const struct peer *peer, uint64_t deadline, struct arena *a,
+                      struct tls_stream *t, struct peer_certificate *ret_certificate, struct tls_refusal *ret_why) {
         static struct verification v;
         gnutls_session_t session = t->session;
         int r, e;

@@ -23,13 +23,14 @@ struct tls_server {
         struct certificate_selectors selectors;
         gnutls_certificate_credentials_t credentials;
         gnutls_priority_t priority;
-        struct hints *hints; /* of a pool; else NULL */
-        bool kernel; /* the kernel offers kTLS */
-        char paths[3][4096]; /* certificate, key, client CA */
+        struct hints *hints;    /* of a pool; else NULL */
+        bool kernel;            /* the kernel offers kTLS */
+        char paths[3][4096];    /* certificate, key, client CA */
         struct tls_files files; /* as they were just before they were read */
 };
 
-/* The TLS settings of a listener: `default` in a policy without `listeners:`. 0; -ENOENT no such listener, or no TLS there. */
+/* The TLS settings of a listener: `default` in a policy without `listeners:`. 0; -ENOENT no such listener, or no TLS
+ * there. */
 int tls_server_settings(const struct policy *p, struct slice listener, const struct opt_tls **ret, struct error *e);
 
 /* Reads certificate, key and client CA. 0; -ENOENT no such listener or it has no TLS; other negative errno. */
@@ -43,15 +44,17 @@ int tls_files_look(const struct tls_server *s, struct tls_files *ret);
 bool tls_files_same(const struct tls_files *a, const struct tls_files *b);
 
 /*
- * Sets a session up, so that a client that comes finds it ready: `t` must be zeroed and must not move afterwards. 0 or -ENOMEM.
+ * Sets a session up, so that a client that comes finds it ready: `t` must be zeroed and must not move afterwards. 0 or
+ * -ENOMEM.
  */
 int tls_server_prepare(const struct tls_server *s, struct tls_stream *t);
 
 /*
- * Handshake with a client, of whom *peer says what the kernel knows, on a prepared session. 0: it holds a key whose certificate was verified and selected, *ret_certificate (in `a`)
- * is the leaf. -EACCES: refused, *ret_why says why, whatever was due to the peer was sent.
+ * Handshake with a client, of whom *peer says what the kernel knows, on a prepared session. 0: it holds a key whose
+ * certificate was verified and selected, *ret_certificate (in `a`) is the leaf. -EACCES: refused, *ret_why says why,
+ * whatever was due to the peer was sent.
  */
-int tls_server_accept(const struct tls_server *s, int fd, const struct peer *peer, uint64_t deadline, struct arena *a, struct tls_stream *t,
-                      struct peer_certificate *ret_certificate, struct tls_refusal *ret_why);
+int tls_server_accept(const struct tls_server *s, int fd, const struct peer *peer, uint64_t deadline, struct arena *a,
+                      struct tls_stream *t, struct peer_certificate *ret_certificate, struct tls_refusal *ret_why);
 
 #endif

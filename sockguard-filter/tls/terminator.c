@@ -29,7 +29,8 @@ int terminator_complain(bool quiet, const char *what, const struct error *e) {
 }
 
 /* A log file that we created as root would be none that the filter can write to. */
-static int open_reports(const char *user, int connection, struct slice listener, struct terminator *t, struct error *e) {
+static int open_reports(const char *user, int connection, struct slice listener, struct terminator *t,
+                        struct error *e) {
         const struct passwd *pw = user && geteuid() == 0 ? getpwnam(user) : NULL;
         gid_t gid = getegid();
         int r;
@@ -44,7 +45,8 @@ static int open_reports(const char *user, int connection, struct slice listener,
         return r;
 }
 
-int terminator_load(int image, struct slice listener, const char *user, int connection, struct terminator *ret, struct error *e) {
+int terminator_load(int image, struct slice listener, const char *user, int connection, struct terminator *ret,
+                    struct error *e) {
         int r;
 
         r = policy_image_map(image, &ret->policy, e);
@@ -68,8 +70,15 @@ static int accept_one(int listening, int *ret_fd, struct error *e) {
                 case EAGAIN: /* a non-blocking listening socket, or somebody else was faster */
                         (void) poll(&pfd, 1, -1);
                         break;
-                case EINTR: case ECONNABORTED: case EPROTO: case ENETDOWN: case ENOPROTOOPT: case EHOSTDOWN: case EHOSTUNREACH:
-                case ENETUNREACH: case ENONET:
+                case EINTR:
+                case ECONNABORTED:
+                case EPROTO:
+                case ENETDOWN:
+                case ENOPROTOOPT:
+                case EHOSTDOWN:
+                case EHOSTUNREACH:
+                case ENETUNREACH:
+                case ENONET:
                         break; /* accept(2): errors of the connection that was about to be, not ours */
                 default:
                         return error_errno(e, -errno, "accept");
@@ -91,8 +100,10 @@ static int hand_over_and_relay(struct terminator *t, struct tls_stream *stream, 
         strbuf_init(&record, PEER_RECORD_MAX);
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0)
                 relay = tls_relay_start(stream, pair[0]);
-        if (!relay || peer_record_format(peer, &record) < 0 || handover_send(channel, pair[1], strbuf_view(&record)) < 0) {
-                report_refused(&t->report, peer, "tls_handover_failed", "the connection could not be handed to a filter");
+        if (!relay || peer_record_format(peer, &record) < 0 ||
+            handover_send(channel, pair[1], strbuf_view(&record)) < 0) {
+                report_refused(&t->report, peer, "tls_handover_failed",
+                               "the connection could not be handed to a filter");
                 return 1;
         }
         close(pair[1]);
@@ -135,7 +146,8 @@ int terminator_run(struct terminator *t, int fd, bool listening, int channel) {
                 deadline = deadline_in(HANDSHAKE_NS);
         } else if (fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK) < 0)
                 return give_up(t, "the connection cannot be used", NULL);
-        /* Who stops the pool, or renews the certificate, means those that wait. The handshake has its deadline; then the filter's end ends us. */
+        /* Who stops the pool, or renews the certificate, means those that wait. The handshake has its deadline; then
+         * the filter's end ends us. */
         (void) signal(SIGTERM, SIG_IGN);
         peer_capture(fd, &peer);
         peer.tls = true;

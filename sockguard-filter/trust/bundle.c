@@ -20,8 +20,8 @@ enum kind { BYTES, STRING, INT64, ALGORITHM, OBJECT, OBJECTS };
 struct member {
         const char *camel, *snake; /* the two spellings */
         enum kind kind;
-        const struct shape *of;    /* OBJECT, OBJECTS */
-        unsigned oneof;            /* members of one object with the same number exclude each other; 0: none */
+        const struct shape *of; /* OBJECT, OBJECTS */
+        unsigned oneof;         /* members of one object with the same number exclude each other; 0: none */
 };
 
 struct shape {
@@ -45,26 +45,34 @@ SHAPE(shape_proof, { "logIndex", "log_index", INT64, NULL, 0 }, { "rootHash", "r
       { "treeSize", "tree_size", INT64, NULL, 0 }, { "hashes", "hashes", OBJECTS, NULL, 0 },
       { "checkpoint", "checkpoint", OBJECT, &shape_checkpoint, 0 });
 SHAPE(shape_entry, { "logIndex", "log_index", INT64, NULL, 0 }, { "logId", "log_id", OBJECT, &shape_key_id, 0 },
-      { "kindVersion", "kind_version", OBJECT, &shape_kind, 0 }, { "integratedTime", "integrated_time", INT64, NULL, 0 },
-      { "inclusionPromise", "inclusion_promise", OBJECT, &shape_promise, 0 }, { "inclusionProof", "inclusion_proof", OBJECT, &shape_proof, 0 },
+      { "kindVersion", "kind_version", OBJECT, &shape_kind, 0 },
+      { "integratedTime", "integrated_time", INT64, NULL, 0 },
+      { "inclusionPromise", "inclusion_promise", OBJECT, &shape_promise, 0 },
+      { "inclusionProof", "inclusion_proof", OBJECT, &shape_proof, 0 },
       { "canonicalizedBody", "canonicalized_body", BYTES, NULL, 0 });
 SHAPE(shape_timestamp, { "signedTimestamp", "signed_timestamp", BYTES, NULL, 0 });
 SHAPE(shape_timestamps, { "rfc3161Timestamps", "rfc3161_timestamps", OBJECTS, &shape_timestamp, 0 });
-SHAPE(shape_material, { "publicKey", "public_key", OBJECT, &shape_hint, 1 }, { "x509CertificateChain", "x509_certificate_chain", OBJECT, &shape_chain, 1 },
-      { "certificate", "certificate", OBJECT, &shape_raw, 1 }, { "tlogEntries", "tlog_entries", OBJECTS, &shape_entry, 0 },
+SHAPE(shape_material, { "publicKey", "public_key", OBJECT, &shape_hint, 1 },
+      { "x509CertificateChain", "x509_certificate_chain", OBJECT, &shape_chain, 1 },
+      { "certificate", "certificate", OBJECT, &shape_raw, 1 },
+      { "tlogEntries", "tlog_entries", OBJECTS, &shape_entry, 0 },
       { "timestampVerificationData", "timestamp_verification_data", OBJECT, &shape_timestamps, 0 });
 SHAPE(shape_digest, { "algorithm", "algorithm", ALGORITHM, NULL, 0 }, { "digest", "digest", BYTES, NULL, 0 });
-SHAPE(shape_message, { "messageDigest", "message_digest", OBJECT, &shape_digest, 0 }, { "signature", "signature", BYTES, NULL, 0 });
+SHAPE(shape_message, { "messageDigest", "message_digest", OBJECT, &shape_digest, 0 },
+      { "signature", "signature", BYTES, NULL, 0 });
 SHAPE(shape_signature, { "sig", "sig", BYTES, NULL, 0 }, { "keyid", "keyid", STRING, NULL, 0 });
 SHAPE(shape_envelope, { "payload", "payload", BYTES, NULL, 0 }, { "payloadType", "payload_type", STRING, NULL, 0 },
       { "signatures", "signatures", OBJECTS, &shape_signature, 0 });
-SHAPE(shape_bundle, { "mediaType", "media_type", STRING, NULL, 0 }, { "verificationMaterial", "verification_material", OBJECT, &shape_material, 0 },
-      { "messageSignature", "message_signature", OBJECT, &shape_message, 1 }, { "dsseEnvelope", "dsse_envelope", OBJECT, &shape_envelope, 1 });
+SHAPE(shape_bundle, { "mediaType", "media_type", STRING, NULL, 0 },
+      { "verificationMaterial", "verification_material", OBJECT, &shape_material, 0 },
+      { "messageSignature", "message_signature", OBJECT, &shape_message, 1 },
+      { "dsseEnvelope", "dsse_envelope", OBJECT, &shape_envelope, 1 });
 
 /* Standard or URL-safe alphabet, padded or not. */
 static bool bytes_of(struct json_value v, struct arena *a, struct slice *ret) {
         struct slice text = json_string(v, a);
-        bool url = slice_find(text, '-') >= 0 || slice_find(text, '_') >= 0, padded = text.len > 0 && text.at[text.len - 1] == '=';
+        bool url = slice_find(text, '-') >= 0 || slice_find(text, '_') >= 0,
+             padded = text.len > 0 && text.at[text.len - 1] == '=';
 
         return base64_decode(text, url, padded, a, ret);
 }
@@ -94,7 +102,9 @@ static bool int64_of(struct json_value v, struct arena *a, int64_t *ret) {
         return true;
 }
 
-static const char *const algorithms[] = { "HASH_ALGORITHM_UNSPECIFIED", "SHA2_256", "SHA2_384", "SHA2_512", "SHA3_256", "SHA3_384" };
+static const char *const algorithms[] = {
+        "HASH_ALGORITHM_UNSPECIFIED", "SHA2_256", "SHA2_384", "SHA2_512", "SHA3_256", "SHA3_384"
+};
 
 static bool algorithm_of(struct json_value v, struct arena *a, int64_t *ret) {
         struct slice name;
@@ -134,7 +144,9 @@ static int check_value(struct json_value v, const struct member *m, struct arena
 
         switch (m->kind) {
         case BYTES:
-                return v.type == JSON_STRING && bytes_of(v, a, &bytes) ? 0 : error_set(e, -EBADMSG, "%s is not base64", m->camel);
+                return v.type == JSON_STRING && bytes_of(v, a, &bytes)
+                               ? 0
+                               : error_set(e, -EBADMSG, "%s is not base64", m->camel);
         case STRING:
                 return v.type == JSON_STRING ? 0 : error_set(e, -EBADMSG, "%s is not a string", m->camel);
         case INT64:
@@ -162,7 +174,8 @@ static int check_object(struct json_value v, const struct shape *shape, struct a
         while (json_next(&it, &name, &value)) {
                 size_t i = 0;
 
-                while (i < shape->n && !json_name_is(name, slice_of(shape->members[i].camel)) && !json_name_is(name, slice_of(shape->members[i].snake)))
+                while (i < shape->n && !json_name_is(name, slice_of(shape->members[i].camel)) &&
+                       !json_name_is(name, slice_of(shape->members[i].snake)))
                         i++;
                 if (i == shape->n)
                         return error_set(e, -EBADMSG, "%.*s is no member of a bundle", SLICE_ARG(slice_upto(name, 64)));
@@ -200,10 +213,16 @@ static bool has(struct json_value object, const char *camel, const char *snake) 
 
 /* Minor version, or -1. */
 static int version_of(struct slice media_type) {
-        static const struct { const char *text; int minor; } known[] = {
-                { "application/vnd.dev.sigstore.bundle+json;version=0.1", 1 }, { "application/vnd.dev.sigstore.bundle+json;version=0.2", 2 },
-                { "application/vnd.dev.sigstore.bundle+json;version=0.3", 3 }, { "application/vnd.dev.sigstore.bundle.v0.1+json", 1 },
-                { "application/vnd.dev.sigstore.bundle.v0.2+json", 2 },        { "application/vnd.dev.sigstore.bundle.v0.3+json", 3 },
+        static const struct {
+                const char *text;
+                int minor;
+        } known[] = {
+                { "application/vnd.dev.sigstore.bundle+json;version=0.1", 1 },
+                { "application/vnd.dev.sigstore.bundle+json;version=0.2", 2 },
+                { "application/vnd.dev.sigstore.bundle+json;version=0.3", 3 },
+                { "application/vnd.dev.sigstore.bundle.v0.1+json", 1 },
+                { "application/vnd.dev.sigstore.bundle.v0.2+json", 2 },
+                { "application/vnd.dev.sigstore.bundle.v0.3+json", 3 },
         };
         static const char patch[] = "application/vnd.dev.sigstore.bundle.v0.3.";
 
@@ -211,7 +230,8 @@ static int version_of(struct slice media_type) {
                 if (slice_eq(media_type, slice_of(known[i].text)))
                         return known[i].minor;
         if (slice_starts(media_type, slice_of(patch)) && slice_ends(media_type, SLICE("+json"))) {
-                struct slice digits = slice_make(media_type.at + sizeof(patch) - 1, media_type.len - (sizeof(patch) - 1) - 5);
+                struct slice digits =
+                        slice_make(media_type.at + sizeof(patch) - 1, media_type.len - (sizeof(patch) - 1) - 5);
                 uint64_t n;
 
                 if (slice_parse_u64(digits, &n) == 0)
@@ -222,8 +242,11 @@ static int version_of(struct slice media_type) {
 
 /* A log entry's body is JSON of a kind that logs have, and the one that the entry names (A.6). */
 static int check_body(struct slice body, struct json_value kind_version, struct arena *a, struct error *e) {
-        static const struct { const char *kind, *version; } known[] = {
-                { "hashedrekord", "0.0.1" }, { "dsse", "0.0.1" }, { "intoto", "0.0.2" }, { "hashedrekord", "0.0.2" }, { "dsse", "0.0.2" },
+        static const struct {
+                const char *kind, *version;
+        } known[] = {
+                { "hashedrekord", "0.0.1" }, { "dsse", "0.0.1" }, { "intoto", "0.0.2" },
+                { "hashedrekord", "0.0.2" }, { "dsse", "0.0.2" },
         };
         struct json_value root, kind, version;
 
@@ -232,10 +255,12 @@ static int check_body(struct slice body, struct json_value kind_version, struct 
         root = json_root(body);
         kind = json_member_exact(root, SLICE("kind"));
         version = json_member_exact(root, SLICE("apiVersion"));
-        if (kind.type != JSON_STRING || version.type != JSON_STRING || json_member_exact(root, SLICE("spec")).type != JSON_OBJECT)
+        if (kind.type != JSON_STRING || version.type != JSON_STRING ||
+            json_member_exact(root, SLICE("spec")).type != JSON_OBJECT)
                 return error_set(e, -EBADMSG, "the body of a log entry has no kind, apiVersion or spec");
         for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-                if (slice_eq(json_string(kind, a), slice_of(known[i].kind)) && slice_eq(json_string(version, a), slice_of(known[i].version)) &&
+                if (slice_eq(json_string(kind, a), slice_of(known[i].kind)) &&
+                    slice_eq(json_string(version, a), slice_of(known[i].version)) &&
                     slice_eq(json_string(get(kind_version, "kind", "kind"), a), slice_of(known[i].kind)) &&
                     slice_eq(json_string(get(kind_version, "version", "version"), a), slice_of(known[i].version)))
                         return 0;
@@ -244,7 +269,8 @@ static int check_body(struct slice body, struct json_value kind_version, struct 
 
 static int check_entry(struct json_value entry, struct arena *a, struct error *e) {
         struct json_value id = get(entry, "logId", "log_id"), kind = get(entry, "kindVersion", "kind_version"),
-                          body = get(entry, "canonicalizedBody", "canonicalized_body"), proof = get(entry, "inclusionProof", "inclusion_proof"),
+                          body = get(entry, "canonicalizedBody", "canonicalized_body"),
+                          proof = get(entry, "inclusionProof", "inclusion_proof"),
                           index = get(entry, "logIndex", "log_index");
         struct slice bytes;
         int64_t n = 0;
@@ -253,7 +279,8 @@ static int check_entry(struct json_value entry, struct arena *a, struct error *e
                 return error_set(e, -EBADMSG, "a log entry lacks its body, log id or kind");
         if (index.type != JSON_ABSENT && (!int64_of(index, a, &n) || n < 0))
                 return error_set(e, -EBADMSG, "a log entry's index is negative");
-        if (proof.type != JSON_ABSENT && json_string(get(get(proof, "checkpoint", "checkpoint"), "envelope", "envelope"), a).len == 0)
+        if (proof.type != JSON_ABSENT &&
+            json_string(get(get(proof, "checkpoint", "checkpoint"), "envelope", "envelope"), a).len == 0)
                 return error_set(e, -EBADMSG, "an inclusion proof has no checkpoint");
         (void) bytes_of(body, a, &bytes); /* decoded once already */
         return check_body(bytes, kind, a, e);
@@ -275,12 +302,14 @@ static int check_entries(struct json_value material, int version, struct arena *
                 proofs += has(entry, "inclusionProof", "inclusion_proof");
         }
         if (n > 0 && (version == 1 ? promises : proofs) == 0)
-                return error_set(e, -EBADMSG, "no log entry has %s", version == 1 ? "an inclusion promise" : "an inclusion proof");
+                return error_set(e, -EBADMSG, "no log entry has %s",
+                                 version == 1 ? "an inclusion promise" : "an inclusion proof");
         return 0;
 }
 
 static int check_bundle(struct json_value root, struct arena *a, struct error *e) {
-        struct json_value material = get(root, "verificationMaterial", "verification_material"), media = get(root, "mediaType", "media_type");
+        struct json_value material = get(root, "verificationMaterial", "verification_material"),
+                          media = get(root, "mediaType", "media_type");
         bool chain = has(material, "x509CertificateChain", "x509_certificate_chain");
         int version = version_of(json_string(media, a));
 
@@ -298,17 +327,23 @@ static int check_bundle(struct json_value root, struct arena *a, struct error *e
 /* ---- the signature ---- */
 
 /* The signature's bytes, once it is clear that it means this artifact. */
-static int signature_of(struct json_value root, const unsigned char digest[32], struct arena *a, struct slice *ret, struct error *e) {
-        struct json_value message = get(root, "messageSignature", "message_signature"), material = get(root, "verificationMaterial", "verification_material"),
-                          sum = get(message, "messageDigest", "message_digest"), algorithm = get(sum, "algorithm", "algorithm");
+static int signature_of(struct json_value root, const unsigned char digest[32], struct arena *a, struct slice *ret,
+                        struct error *e) {
+        struct json_value message = get(root, "messageSignature", "message_signature"),
+                          material = get(root, "verificationMaterial", "verification_material"),
+                          sum = get(message, "messageDigest", "message_digest"),
+                          algorithm = get(sum, "algorithm", "algorithm");
         struct slice bytes = { 0 };
         int64_t number = 0;
 
         if (message.type == JSON_ABSENT)
-                return error_set(e, -EKEYREJECTED, "an attestation about a policy is no approval of it: sign its bytes (cosign sign-blob)");
+                return error_set(
+                        e, -EKEYREJECTED,
+                        "an attestation about a policy is no approval of it: sign its bytes (cosign sign-blob)");
         if (!has(material, "publicKey", "public_key"))
                 return error_set(e, -EKEYREJECTED, "it was made with a certificate, and only keys are trusted");
-        if (sum.type == JSON_ABSENT || !bytes_of(get(sum, "digest", "digest"), a, &bytes) || bytes.len != 32 || memcmp(bytes.at, digest, 32) != 0)
+        if (sum.type == JSON_ABSENT || !bytes_of(get(sum, "digest", "digest"), a, &bytes) || bytes.len != 32 ||
+            memcmp(bytes.at, digest, 32) != 0)
                 return error_set(e, -EKEYREJECTED, "it is for other bytes");
         if (algorithm.type != JSON_ABSENT && (!algorithm_of(algorithm, a, &number) || (number != 0 && number != 1)))
                 return error_set(e, -EKEYREJECTED, "its digest is not SHA-256");
@@ -317,8 +352,8 @@ static int signature_of(struct json_value root, const unsigned char digest[32], 
         return 0;
 }
 
-int bundle_verify(struct slice artifact, struct slice bundle, const struct slice *pems, size_t n_pems, struct arena *a, struct bundle_verdict *ret,
-                  struct error *e) {
+int bundle_verify(struct slice artifact, struct slice bundle, const struct slice *pems, size_t n_pems, struct arena *a,
+                  struct bundle_verdict *ret, struct error *e) {
         struct json_error why = { 0 };
         struct slice signature;
         struct json_value root;
@@ -329,7 +364,8 @@ int bundle_verify(struct slice artifact, struct slice bundle, const struct slice
         if (bundle.len > BUNDLE_MAX)
                 return error_set(e, -EBADMSG, "it is larger than %u bytes", BUNDLE_MAX);
         if (json_validate(bundle, 0, DEPTH_MAX, a, &why) < 0)
-                return error_set(e, -EBADMSG, "it is not JSON: %s at byte %zu", why.what ? why.what : "malformed", why.offset);
+                return error_set(e, -EBADMSG, "it is not JSON: %s at byte %zu", why.what ? why.what : "malformed",
+                                 why.offset);
         root = json_root(bundle);
         r = check_object(root, &shape_bundle, a, e);
         if (r == 0)

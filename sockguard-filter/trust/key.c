@@ -10,7 +10,7 @@
 #define RSA_BITS_MAX 8192u
 
 static gnutls_datum_t datum(struct slice s) {
-        return (gnutls_datum_t) { .data = (unsigned char *) (uintptr_t) s.at, .size = (unsigned) s.len };
+        return (gnutls_datum_t){ .data = (unsigned char *) (uintptr_t) s.at, .size = (unsigned) s.len };
 }
 
 /* ---- the little DER that GnuTLS does not read for us ---- */
@@ -46,7 +46,8 @@ static bool der_take(struct slice *s, unsigned char tag, struct slice *ret) {
 static bool der_two_integers(struct slice s, struct slice *ret_a, struct slice *ret_b) {
         struct slice sequence;
 
-        return der_take(&s, DER_SEQUENCE, &sequence) && der_take(&sequence, DER_INTEGER, ret_a) && der_take(&sequence, DER_INTEGER, ret_b);
+        return der_take(&s, DER_SEQUENCE, &sequence) && der_take(&sequence, DER_INTEGER, ret_a) &&
+               der_take(&sequence, DER_INTEGER, ret_b);
 }
 
 /* ---- keys ---- */
@@ -93,7 +94,8 @@ static int check_rsa(gnutls_pubkey_t key, unsigned bits, struct error *e) {
                 return error_set(e, -EINVAL, "an RSA key has %u to %u bits, not %u", RSA_BITS_MIN, RSA_BITS_MAX, bits);
         if (gnutls_pubkey_export_rsa_raw(key, &m, &exponent) < 0)
                 return error_set(e, -EINVAL, "the RSA key cannot be read");
-        good = exponent.size > 0 && (exponent.data[exponent.size - 1] & 1) && (exponent.size > 1 || exponent.data[0] >= 3);
+        good = exponent.size > 0 && (exponent.data[exponent.size - 1] & 1) &&
+               (exponent.size > 1 || exponent.data[0] >= 3);
         gnutls_free(m.data);
         gnutls_free(exponent.data);
         return good ? 0 : error_set(e, -EINVAL, "the RSA key's exponent is not odd and 3 or more");
@@ -108,7 +110,8 @@ static int check_kind(gnutls_pubkey_t key, struct error *e) {
                 return check_rsa(key, bits, e);
         case GNUTLS_PK_ECDSA:
                 if (gnutls_pubkey_export_ecc_raw(key, &curve, NULL, NULL) < 0 ||
-                    (curve != GNUTLS_ECC_CURVE_SECP256R1 && curve != GNUTLS_ECC_CURVE_SECP384R1 && curve != GNUTLS_ECC_CURVE_SECP521R1))
+                    (curve != GNUTLS_ECC_CURVE_SECP256R1 && curve != GNUTLS_ECC_CURVE_SECP384R1 &&
+                     curve != GNUTLS_ECC_CURVE_SECP521R1))
                         return error_set(e, -EINVAL, "an elliptic curve is P-256, P-384 or P-521");
                 return 0;
         case GNUTLS_PK_EDDSA_ED25519:
@@ -191,8 +194,10 @@ static bool verify_ecdsa(gnutls_pubkey_t key, const gnutls_datum_t *hash, struct
         return good;
 }
 
-bool trust_key_verify(const struct trust_key *k, struct slice artifact, const unsigned char digest[32], struct slice signature) {
-        gnutls_datum_t hash = { .data = (unsigned char *) (uintptr_t) digest, .size = 32 }, sig = datum(signature), data = datum(artifact);
+bool trust_key_verify(const struct trust_key *k, struct slice artifact, const unsigned char digest[32],
+                      struct slice signature) {
+        gnutls_datum_t hash = { .data = (unsigned char *) (uintptr_t) digest, .size = 32 }, sig = datum(signature),
+                       data = datum(artifact);
 
         if (artifact.len == 0 || signature.len == 0 || artifact.len > UINT32_MAX || signature.len > UINT32_MAX)
                 return false;

@@ -14,16 +14,19 @@ struct trust_key {
 };
 
 /*
- * Reads the first PEM block of the text: PUBLIC KEY (SubjectPublicKeyInfo) or RSA PUBLIC KEY (PKCS #1). Taken are RSA of 2048 to 8192
- * bits, ECDSA on P-256, P-384 and P-521, and Ed25519. 0, then trust_key_free(); -EINVAL with *e saying what is wrong.
+ * Reads the first PEM block of the text: PUBLIC KEY (SubjectPublicKeyInfo) or RSA PUBLIC KEY (PKCS #1). Taken are RSA
+ * of 2048 to 8192 bits, ECDSA on P-256, P-384 and P-521, and Ed25519. 0, then trust_key_free(); -EINVAL with *e saying
+ * what is wrong.
  */
 int trust_key_read(struct slice pem, struct trust_key *ret, struct error *e);
 void trust_key_free(struct trust_key *k);
 
 /*
- * Is `signature` one by this key over `artifact`, whose SHA-256 is `digest` (32 bytes)? ECDSA and RSA (PKCS #1 v1.5) sign the digest, for
- * every size of key; Ed25519 signs the artifact itself, never anything shorter. ECDSA signatures are DER, or r and s side by side.
+ * Is `signature` one by this key over `artifact`, whose SHA-256 is `digest` (32 bytes)? ECDSA and RSA (PKCS #1 v1.5)
+ * sign the digest, for every size of key; Ed25519 signs the artifact itself, never anything shorter. ECDSA signatures
+ * are DER, or r and s side by side.
  */
-bool trust_key_verify(const struct trust_key *k, struct slice artifact, const unsigned char digest[32], struct slice signature);
+bool trust_key_verify(const struct trust_key *k, struct slice artifact, const unsigned char digest[32],
+                      struct slice signature);
 
 #endif

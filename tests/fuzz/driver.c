@@ -7,16 +7,17 @@
 #include "tests/fuzz/fuzz.h"
 
 /*
- * Stands in for libFuzzer in `make check`: runs the target over its seeds, and over what is near them: every prefix, and
- * every byte replaced by the ones that parsers trip over. `fuzz-NAME [FILE...]`; without files the seeds are those of
- * $FUZZ_SEEDS/NAME.
+ * Stands in for libFuzzer in `make check`: runs the target over its seeds, and over what is near them: every prefix,
+ * and every byte replaced by the ones that parsers trip over. `fuzz-NAME [FILE...]`; without files the seeds are those
+ * of $FUZZ_SEEDS/NAME.
  */
 
 #define SEED_MAX (1024 * 1024)
 #define NEAR_MAX 2048 /* seeds up to this size are varied as well */
 
 static void run_near(const uint8_t *data, size_t size) {
-        static const uint8_t nasty[] = { 0, '\n', '\r', ' ', '%', '*', '/', '.', ':', ';', '"', '\\', '{', 0x7f, 0x80, 0xff };
+        static const uint8_t nasty[] = { 0,   '\n', '\r', ' ',  '%', '*',  '/',  '.',
+                                         ':', ';',  '"',  '\\', '{', 0x7f, 0x80, 0xff };
         uint8_t *copy = malloc(size ? size : 1);
 
         if (copy == NULL)

@@ -3,7 +3,9 @@
 #include "trust/bundle.h"
 
 /* The key that signed "rules: []\n" in the seeds, and nothing else ever: its other half was thrown away. */
-static const char key[] = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAXXBvhcptyOAzqNtIitgzx2yX03oxgrbhNt+uq54hqh8=\n-----END PUBLIC KEY-----\n";
+static const char key[] =
+        "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAXXBvhcptyOAzqNtIitgzx2yX03oxgrbhNt+uq54hqh8=\n-----END PUBLIC "
+        "KEY-----\n";
 
 /* No bundle makes another text signed, whatever it says. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

@@ -20,7 +20,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
         if (whole > 0) {
                 FUZZ_ASSERT((size_t) whole <= size && h.size == (size_t) whole);
-                FUZZ_ASSERT(inside(h.target, in) && inside(h.method_text, in) && inside(h.host, in) && h.target.len > 0);
+                FUZZ_ASSERT(inside(h.target, in) && inside(h.method_text, in) && inside(h.host, in) &&
+                            h.target.len > 0);
                 FUZZ_ASSERT(http_is_token(h.method_text));
                 for (size_t i = 0; i < h.n_fields; i++) {
                         FUZZ_ASSERT(inside(h.fields[i].name, in) && inside(h.fields[i].value, in));
@@ -32,7 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 FUZZ_ASSERT(h.status == 400 || h.status == 431 || h.status == 501 || h.status == 505);
         }
         scanned = 0;
-        h = (struct http_head) { .fields = fields, .fields_room = HTTP_FIELDS_MAX };
+        h = (struct http_head){ .fields = fields, .fields_room = HTTP_FIELDS_MAX };
         r = http_request_parse(slice_upto(in, cut), &scanned, &h);
         if (r == 0)
                 r = http_request_parse(in, &scanned, &h);
@@ -40,7 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
         for (unsigned m = 0; m < 2; m++) {
                 scanned = 0;
-                h = (struct http_head) { .fields = fields, .fields_room = HTTP_FIELDS_MAX };
+                h = (struct http_head){ .fields = fields, .fields_room = HTTP_FIELDS_MAX };
                 r = http_response_parse(in, &scanned, m ? HTTP_HEAD : HTTP_GET, &h);
                 FUZZ_ASSERT(r <= (ssize_t) size);
                 if (r > 0)

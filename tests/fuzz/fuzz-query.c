@@ -19,7 +19,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 for (size_t i = 0; i < q.n; i++) {
                         struct slice first = { 0 }, first_again = { 0 };
 
-                        FUZZ_ASSERT(http_query_get(&q, q.at[i].name, &first) && http_query_get(&again, q.at[i].name, &first_again));
+                        FUZZ_ASSERT(http_query_get(&q, q.at[i].name, &first) &&
+                                    http_query_get(&again, q.at[i].name, &first_again));
                         FUZZ_ASSERT(slice_eq(first, first_again));
                         FUZZ_ASSERT(http_query_count(&q, q.at[i].name) == http_query_count(&again, q.at[i].name));
                         (void) http_query_truth(q.at[i].value);

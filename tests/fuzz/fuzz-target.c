@@ -22,7 +22,8 @@ static void check_clean(struct slice p) {
         for (size_t i = 0; i < p.len; i++) {
                 struct slice rest = slice_from(p, i);
 
-                FUZZ_ASSERT(!slice_starts(rest, SLICE("//")) && !slice_starts(rest, SLICE("/./")) && !slice_starts(rest, SLICE("/../")));
+                FUZZ_ASSERT(!slice_starts(rest, SLICE("//")) && !slice_starts(rest, SLICE("/./")) &&
+                            !slice_starts(rest, SLICE("/../")));
                 FUZZ_ASSERT(!slice_eq(rest, SLICE("/.")) && !slice_eq(rest, SLICE("/..")));
         }
 }

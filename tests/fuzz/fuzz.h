@@ -7,8 +7,8 @@
 #include <stdlib.h>
 
 /*
- * A fuzz target: always 0. It aborts when the code under test breaks its contract, besides what sanitizers find. To add one,
- * write tests/fuzz/fuzz-NAME.c and seeds in tests/fuzz/seeds/NAME/, and name both in tests/fuzz/local.mk.
+ * A fuzz target: always 0. It aborts when the code under test breaks its contract, besides what sanitizers find. To add
+ * one, write tests/fuzz/fuzz-NAME.c and seeds in tests/fuzz/seeds/NAME/, and name both in tests/fuzz/local.mk.
  */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -36,8 +36,8 @@ static int check_failures_;
         do { \
                 struct slice g_ = (got), w_ = (want); \
                 if (!slice_eq(g_, w_)) { \
-                        fprintf(stderr, "%s:%d: %s is \"%.*s\" (%zu), want \"%.*s\" (%zu)\n", __FILE__, __LINE__, #got, \
-                                SLICE_ARG(g_), g_.len, SLICE_ARG(w_), w_.len); \
+                        fprintf(stderr, "%s:%d: %s is \"%.*s\" (%zu), want \"%.*s\" (%zu)\n", __FILE__, __LINE__, \
+                                #got, SLICE_ARG(g_), g_.len, SLICE_ARG(w_), w_.len); \
                         check_failures_++; \
                 } \
         } while (0)
@@ -49,7 +49,8 @@ struct check_test {
         void (*run)(void);
 };
 
-#define CHECK_TEST(function) { #function, function }
+#define CHECK_TEST(function) \
+        { #function, function }
 
 static inline int check_run_(const struct check_test *tests, size_t n) {
         int failed = 0;

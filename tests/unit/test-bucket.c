@@ -15,7 +15,8 @@ static void a_bucket_counts_in_16_16_fixed_point_and_truncates(void) {
                 { "no time, no refill", 2, 5, 1, 1000, false, true, 3 * 65536 },
                 { "two a second: one millisecond is 131 units", 2, 5, 1, 1001, false, true, 2 * 65536 + 131 },
                 { "a cost of three", 2, 5, 3, 1001, false, false, 1 },
-                { "refused costs nothing: 500 ms later there is one more", 2, 5, 3, 1501, false, true, 131 + 65536 - 65536 },
+                { "refused costs nothing: 500 ms later there is one more", 2, 5, 3, 1501, false, true,
+                  131 + 65536 - 65536 },
                 { "cost below one counts as one", 1, 1, 0.25, 9, true, true, 0 },
                 { "default burst is the rate", 3, 0, 3, 7, true, true, 0 },
                 { "retry is a whole second at least", 3, 0, 1, 8, false, false, 1 },
@@ -47,7 +48,8 @@ static void a_bucket_counts_in_16_16_fixed_point_and_truncates(void) {
                 }
                 if ((granted ? (uint32_t) next : retry) != rows[i].tokens_or_retry) {
                         fprintf(stderr, "row %zu (%s): got %llu want %llu\n", i, rows[i].what,
-                                (unsigned long long) (granted ? (uint32_t) next : retry), (unsigned long long) rows[i].tokens_or_retry);
+                                (unsigned long long) (granted ? (uint32_t) next : retry),
+                                (unsigned long long) rows[i].tokens_or_retry);
                         check_failures_++;
                 }
                 if (granted)
@@ -84,4 +86,5 @@ static void absurd_numbers_stay_defined(void) {
 }
 
 CHECK_MAIN(CHECK_TEST(a_bucket_counts_in_16_16_fixed_point_and_truncates),
-           CHECK_TEST(touching_clamps_to_a_new_cap_and_refills_only_what_is_old), CHECK_TEST(absurd_numbers_stay_defined))
+           CHECK_TEST(touching_clamps_to_a_new_cap_and_refills_only_what_is_old),
+           CHECK_TEST(absurd_numbers_stay_defined))

@@ -347,9 +347,8 @@ static void podman_containers_stay_off_the_host(void) {
 
         fake_init(&f);
         PASSES(PODMAN, "{" HARMLESS "}");
-        PASSES(PODMAN,
-               "{" HARMLESS ",\"mounts\":[{\"type\":\"tmpfs\",\"destination\":\"/"
-                            "t\"}],\"volumes\":[{\"Name\":\"v\",\"Dest\":\"/v\"}],\"cgroups_mode\":\"enabled\"}");
+        PASSES(PODMAN, "{" HARMLESS ",\"mounts\":[{\"type\":\"tmpfs\",\"destination\":\"/"
+                       "t\"}],\"volumes\":[{\"Name\":\"v\",\"Dest\":\"/v\"}],\"cgroups_mode\":\"enabled\"}");
         DENIED(PODMAN, "{\"image\":\"busybox\"}"); /* systemd mode is on when nobody says a word */
         DENIED(PODMAN, "null");
         for (size_t i = 0; i < sizeof(denied) / sizeof(denied[0]); i++) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who is calling and which policy applies (stages 6a to 7): policies as texts, peers as structures, the daemon as a function.
+ * Who is calling and which policy applies (stages 6a to 7): policies as texts, peers as structures, the daemon as a
+ * function.
  */
 #include <errno.h>
 
@@ -24,8 +25,8 @@ static struct caller_memo memo;
 #define RULES "rules: [{match: {method: GET, path: /_ping}, action: allow}]\n"
 #define PROFILE(name) "    - {name: " name ", rules: [{match: {method: GET, path: /_ping}, action: allow}]}\n"
 #define PROFILES \
-        "  profiles:\n" PROFILE("a") PROFILE("b") PROFILE("c") \
-        "    - {name: w, mode: warn, rules: [{match: {method: GET, path: /_ping}, action: allow}]}\n"
+        "  profiles:\n" PROFILE("a") PROFILE("b") PROFILE( \
+                "c") "    - {name: w, mode: warn, rules: [{match: {method: GET, path: /_ping}, action: allow}]}\n"
 
 static bool accepts(const char *text) {
         struct config_source source = { .path = "test", .from_memory = true, .no_files = true, .text = slice_of(text) };
@@ -36,8 +37,8 @@ static bool accepts(const char *text) {
         config = NULL;
         arena_free(&arena);
         arena_init(&arena, 64u << 20, NULL);
-        return config_load(&source, &config) == 0 && config_check(config) == 0 && config_compile(config, 1, &image) == 0 &&
-               policy_image_view(image.at, image.len, &policy, &e) == 0;
+        return config_load(&source, &config) == 0 && config_check(config) == 0 &&
+               config_compile(config, 1, &image) == 0 && policy_image_view(image.at, image.len, &policy, &e) == 0;
 }
 
 /* `clients` is what stands below that key. */
@@ -56,7 +57,12 @@ static void begin(const char *method, const char *path) {
         const char *why;
 
         peer.text[0] = '\0';
-        x = (struct exchange) { .policy = &policy, .arena = &arena, .peer = &peer, .spool_fd = -1, .caller = &memo, .listener_name = SLICE("tcp") };
+        x = (struct exchange){ .policy = &policy,
+                               .arena = &arena,
+                               .peer = &peer,
+                               .spool_fd = -1,
+                               .caller = &memo,
+                               .listener_name = SLICE("tcp") };
         x.head.method_text = slice_of(method);
         x.head.method = http_method_of(x.head.method_text);
         if (http_target_parse(slice_of(path), true, &arena, &x.target, &code, &why) < 0)
@@ -66,7 +72,7 @@ static void begin(const char *method, const char *path) {
 static void from_address(const char *text) {
         struct ip_address ip;
 
-        peer = (struct peer) { .kind = PEER_TCP, .pidfd = -1 };
+        peer = (struct peer){ .kind = PEER_TCP, .pidfd = -1 };
         if (!text)
                 return;
         if (ip_parse(slice_of(text), &ip) < 0)
@@ -78,7 +84,7 @@ static void from_address(const char *text) {
 }
 
 static void from_unix(uid_t uid, gid_t gid, pid_t pid) {
-        peer = (struct peer) { .kind = PEER_UNIX, .uid = uid, .gid = gid, .pid = pid, .pidfd = -1 };
+        peer = (struct peer){ .kind = PEER_UNIX, .uid = uid, .gid = gid, .pid = pid, .pidfd = -1 };
 }
 
 /* ---- 6a ---- */
@@ -93,7 +99,7 @@ static void an_address_is_admitted_by_the_prefixes_of_its_family(void) {
                 { "[10.0.0.0/8]", "11.0.0.1", false },
                 { "[\" 10.0.0.0/8 \"]", "10.0.0.1", true },
                 { "[\"\\u00a010.0.0.0/8\"]", "10.0.0.1", true }, /* white space is Unicode's */
-                { "[10.9.8.7/8]", "10.0.0.1", true },             /* host bits are masked off */
+                { "[10.9.8.7/8]", "10.0.0.1", true },            /* host bits are masked off */
                 { "[192.0.2.0/24, 10.0.0.0/8]", "10.0.0.1", true },
                 { "[0.0.0.0/0]", "203.0.113.9", true },
                 { "[0.0.0.0/0]", "2001:db8::1", false },
@@ -101,8 +107,8 @@ static void an_address_is_admitted_by_the_prefixes_of_its_family(void) {
                 { "[\"::/0\"]", "2001:db8::1", true },
                 { "[\"2001:db8::/32\"]", "2001:db8:ffff::1", true },
                 { "[\"2001:db8::/32\"]", "2001:db9::1", false },
-                { "[10.0.0.0/8]", "::ffff:10.0.0.1", true },           /* addresses are unmapped ... */
-                { "[\"::ffff:10.0.0.0/104\"]", "10.0.0.1", false },    /* ... prefixes are not */
+                { "[10.0.0.0/8]", "::ffff:10.0.0.1", true },        /* addresses are unmapped ... */
+                { "[\"::ffff:10.0.0.0/104\"]", "10.0.0.1", false }, /* ... prefixes are not */
                 { "[\"::ffff:10.0.0.0/104\"]", "::ffff:10.0.0.1", false },
                 { "[0.0.0.0/0, \"::/0\"]", NULL, false },
         };
@@ -127,11 +133,12 @@ static void an_address_is_admitted_by_the_prefixes_of_its_family(void) {
 }
 
 static void who_has_no_address_or_one_with_a_zone_is_in_no_prefix(void) {
-        use(TCP_AND_UNIX, "  allowed_cidrs: [0.0.0.0/0, \"::/0\"]\n  source_ip_profiles: [{profile: a, cidrs: [\"::/0\"]}]\n");
+        use(TCP_AND_UNIX,
+            "  allowed_cidrs: [0.0.0.0/0, \"::/0\"]\n  source_ip_profiles: [{profile: a, cidrs: [\"::/0\"]}]\n");
         from_unix(0, 0, 1);
         begin("GET", "/_ping");
         CHECK_INT(stage_admission(&x), STAGE_ANSWER);
-        peer = (struct peer) { .kind = PEER_PIPE, .pidfd = -1 };
+        peer = (struct peer){ .kind = PEER_PIPE, .pidfd = -1 };
         begin("GET", "/_ping");
         CHECK_INT(stage_admission(&x), STAGE_ANSWER);
         from_address("fe80::1");
@@ -145,15 +152,20 @@ static void who_has_no_address_or_one_with_a_zone_is_in_no_prefix(void) {
 
 /* A prefix that a policy may not have. */
 static void a_prefix_is_an_address_and_bits(void) {
-        static const char *const bad[] = { "10.0.0.1",  "10.0.0.0/",   "10.0.0.0/33", "10.0.0.0/08",   "010.0.0.0/8", "10.0.0.0/+8",
-                                           "10.0.0/8",  "::1",         "::/129",      "fe80::%eth0/64", "[::]/0",      "*",
-                                           "",          "10.0.0.0 /8", "a.example/8" };
+        static const char *const bad[] = {
+                "10.0.0.1", "10.0.0.0/",   "10.0.0.0/33", "10.0.0.0/08",    "010.0.0.0/8", "10.0.0.0/+8",
+                "10.0.0/8", "::1",         "::/129",      "fe80::%eth0/64", "[::]/0",      "*",
+                "",         "10.0.0.0 /8", "a.example/8"
+        };
         char text[1024];
 
         for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
                 snprintf(text, sizeof(text), TCP_AND_UNIX RULES "clients: {allowed_cidrs: [\"%s\"]}\n", bad[i]);
                 CHECK(!accepts(text));
-                snprintf(text, sizeof(text), TCP_AND_UNIX RULES "clients:\n  source_ip_profiles: [{profile: a, cidrs: [\"%s\"]}]\n" PROFILES, bad[i]);
+                snprintf(text, sizeof(text),
+                         TCP_AND_UNIX RULES
+                         "clients:\n  source_ip_profiles: [{profile: a, cidrs: [\"%s\"]}]\n" PROFILES,
+                         bad[i]);
                 CHECK(!accepts(text));
         }
 }
@@ -208,7 +220,8 @@ static void unix_credentials_select_by_equality(void) {
 }
 
 static void a_pid_whose_process_is_gone_selects_nothing(void) {
-        use(TCP_AND_UNIX, "  unix_peer_profiles: [{profile: a, uids: [1000], pids: [9]}, {profile: b, uids: [1000]}]\n");
+        use(TCP_AND_UNIX,
+            "  unix_peer_profiles: [{profile: a, uids: [1000], pids: [9]}, {profile: b, uids: [1000]}]\n");
         from_unix(1000, 5, 9);
         peer.pid_gone = true;
         CHECK_STR(slice_of(profile_of()), "b");
@@ -262,8 +275,10 @@ static void selectors_need_a_listener_of_their_kind(void) {
 #define PLAIN_ONLY "listeners: [{name: t, address: \"127.0.0.1:1\", allowed_profiles: [\"*\"]}]\n"
         CHECK(!accepts(UNIX_ONLY RULES "clients: {allowed_cidrs: [10.0.0.0/8]}\n"));
         CHECK(!accepts(UNIX_ONLY RULES "clients: {container_labels: {enabled: true}}\n"));
-        CHECK(!accepts(UNIX_ONLY RULES "clients:\n  source_ip_profiles: [{profile: a, cidrs: [10.0.0.0/8]}]\n" PROFILES));
-        CHECK(!accepts(PLAIN_ONLY RULES "clients:\n  client_certificate_profiles: [{profile: a, common_names: [x]}]\n" PROFILES));
+        CHECK(!accepts(UNIX_ONLY RULES
+                       "clients:\n  source_ip_profiles: [{profile: a, cidrs: [10.0.0.0/8]}]\n" PROFILES));
+        CHECK(!accepts(PLAIN_ONLY RULES
+                       "clients:\n  client_certificate_profiles: [{profile: a, common_names: [x]}]\n" PROFILES));
         CHECK(!accepts(PLAIN_ONLY RULES "clients:\n  unix_peer_profiles: [{profile: a, uids: [1]}]\n" PROFILES));
         CHECK(accepts(PLAIN_ONLY RULES "clients: {container_labels: {enabled: true}}\n"));
         CHECK(!accepts(PLAIN_ONLY RULES "clients: {container_labels: {enabled: true, label_prefix: \"\"}}\n"));
@@ -283,11 +298,13 @@ static struct peer_certificate certificate;
 
 /* cert beats unix beats address beats default; the first assignment of a kind beats the next. */
 static void the_strongest_selector_decides_and_is_final(void) {
-        use(TCP_AND_UNIX, "  default_profile: w\n"
-                          "  client_certificate_profiles: [{profile: a, common_names: [ci]}, {profile: b, common_names: [ci]}]\n"
-                          "  unix_peer_profiles: [{profile: b, uids: [1000]}, {profile: a, uids: [1000]}]\n"
-                          "  source_ip_profiles: [{profile: c, cidrs: [192.0.2.0/24, 10.0.0.0/8]}, {profile: a, cidrs: [10.0.0.1/32]}]\n");
-        certificate = (struct peer_certificate) { .common_name = SLICE("ci") };
+        use(TCP_AND_UNIX,
+            "  default_profile: w\n"
+            "  client_certificate_profiles: [{profile: a, common_names: [ci]}, {profile: b, common_names: [ci]}]\n"
+            "  unix_peer_profiles: [{profile: b, uids: [1000]}, {profile: a, uids: [1000]}]\n"
+            "  source_ip_profiles: [{profile: c, cidrs: [192.0.2.0/24, 10.0.0.0/8]}, {profile: a, cidrs: "
+            "[10.0.0.1/32]}]\n");
+        certificate = (struct peer_certificate){ .common_name = SLICE("ci") };
 
         from_address("10.0.0.1");
         peer.certificate = &certificate;
@@ -302,7 +319,7 @@ static void the_strongest_selector_decides_and_is_final(void) {
         CHECK_STR(slice_of(profile_of()), "b");
         from_unix(1, 0, 1);
         CHECK_STR(slice_of(profile_of()), "w");
-        peer = (struct peer) { .kind = PEER_PIPE, .uid = 1000, .pidfd = -1 };
+        peer = (struct peer){ .kind = PEER_PIPE, .uid = 1000, .pidfd = -1 };
         CHECK_STR(slice_of(profile_of()), "w");
 }
 
@@ -314,8 +331,9 @@ static void credentials_that_cannot_be_read_do_not_fall_through(void) {
         CHECK_INT(x.verdict.status, 502);
         use(TCP_AND_UNIX, "  default_profile: w\n");
         CHECK_STR(slice_of(profile_of()), "w");
-        use(TCP_AND_UNIX, "  unix_peer_profiles: [{profile: b, uids: [1000]}]\n  client_certificate_profiles: [{profile: a, common_names: [ci]}]\n");
-        certificate = (struct peer_certificate) { .common_name = SLICE("ci") };
+        use(TCP_AND_UNIX, "  unix_peer_profiles: [{profile: b, uids: [1000]}]\n  client_certificate_profiles: "
+                          "[{profile: a, common_names: [ci]}]\n");
+        certificate = (struct peer_certificate){ .common_name = SLICE("ci") };
         peer.certificate = &certificate;
         CHECK_STR(slice_of(profile_of()), "a");
 }
@@ -358,8 +376,11 @@ static void certificates_are_compared_field_by_field(void) {
                 { "public_key_sha256_pins: [" PIN "]", true },
                 { "public_key_sha256_pins: [\" SHA256:" PIN_UPPER " \"]", true },
                 { "public_key_sha256_pins: [\"sha256:" PIN "\"]", true },
-                { "public_key_sha256_pins: [\"1123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\"]", false },
-                { "public_key_sha256_pins: [\"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdee\", " PIN "]", true },
+                { "public_key_sha256_pins: [\"1123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\"]",
+                  false },
+                { "public_key_sha256_pins: [\"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdee\", " PIN
+                  "]",
+                  true },
                 { "common_names: [ci], dns_names: [a.example], public_key_sha256_pins: [" PIN "]", true },
                 { "common_names: [ci], dns_names: [none.example]", false },
         };
@@ -369,18 +390,25 @@ static void certificates_are_compared_field_by_field(void) {
                                            { 0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1 } };
         char clients[1024];
 
-        certificate = (struct peer_certificate) { .common_name = SLICE("ci"), .dns_names = dns, .n_dns_names = 3, .uri_sans = uris, .n_uri_sans = 2,
-                                                  .ip_addresses = addresses, .n_ip_addresses = 2, .spki_sha256 = PIN };
+        certificate = (struct peer_certificate){ .common_name = SLICE("ci"),
+                                                 .dns_names = dns,
+                                                 .n_dns_names = 3,
+                                                 .uri_sans = uris,
+                                                 .n_uri_sans = 2,
+                                                 .ip_addresses = addresses,
+                                                 .n_ip_addresses = 2,
+                                                 .spki_sha256 = PIN };
         from_address("10.0.0.1");
         peer.certificate = &certificate;
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-                snprintf(clients, sizeof(clients), "  client_certificate_profiles: [{profile: a, %s}]\n", rows[i].selectors);
+                snprintf(clients, sizeof(clients), "  client_certificate_profiles: [{profile: a, %s}]\n",
+                         rows[i].selectors);
                 use(TCP_AND_UNIX, clients);
                 if ((strcmp(profile_of(), "a") == 0) != rows[i].want)
                         fprintf(stderr, "%s\n", rows[i].selectors);
                 CHECK_STR(slice_of(profile_of()), rows[i].want ? "a" : "-");
         }
-        certificate = (struct peer_certificate) { .spki_sha256 = PIN };
+        certificate = (struct peer_certificate){ .spki_sha256 = PIN };
         CHECK_STR(slice_of(profile_of()), "-");
         certificate.common_name = SLICE("");
         use(TCP_AND_UNIX, "  client_certificate_profiles: [{profile: a, common_names: [x]}]\n");
@@ -393,10 +421,15 @@ static void a_listener_admits_the_profiles_that_it_names(void) {
         static const struct {
                 const char *listener, *uid, *want;
         } rows[] = {
-                { "any", "1", "" },   { "any", "9", "" },   { "one", "1", "" },  { "one", "2", "listener_profile_not_allowed" },
-                { "two", "2", "" },   { "one", "9", "listener_profile_not_allowed" },
+                { "any", "1", "" },
+                { "any", "9", "" },
+                { "one", "1", "" },
+                { "one", "2", "listener_profile_not_allowed" },
+                { "two", "2", "" },
+                { "one", "9", "listener_profile_not_allowed" },
                 { "one", "3", "listener_profile_not_allowed" }, /* a profile in warn mode softens nothing here */
-                { "ONE", "1", "listener_config_missing" },      { "default", "1", "listener_config_missing" },
+                { "ONE", "1", "listener_config_missing" },
+                { "default", "1", "listener_config_missing" },
                 { "", "1", "listener_identity_missing" },
         };
 
@@ -427,12 +460,14 @@ static void admitted_profiles_are_names_of_profiles_or_the_star(void) {
         static const struct {
                 const char *list;
                 bool want;
-        } rows[] = { { "[\"*\"]", true }, { "[a, b]", true }, { "[]", false }, { "[\"*\", a]", false }, { "[\"*\", \"*\"]", false },
-                     { "[a, a]", false }, { "[none]", false }, { "[\"\"]", false } };
+        } rows[] = { { "[\"*\"]", true },         { "[a, b]", true },  { "[]", false },     { "[\"*\", a]", false },
+                     { "[\"*\", \"*\"]", false }, { "[a, a]", false }, { "[none]", false }, { "[\"\"]", false } };
         char text[2048];
 
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-                snprintf(text, sizeof(text), "listeners: [{name: l, socket: /run/x, socket_mode: \"0600\", allowed_profiles: %s}]\n" RULES "clients:\n" PROFILES,
+                snprintf(text, sizeof(text),
+                         "listeners: [{name: l, socket: /run/x, socket_mode: \"0600\", allowed_profiles: %s}]\n" RULES
+                         "clients:\n" PROFILES,
                          rows[i].list);
                 CHECK(accepts(text) == rows[i].want);
         }
@@ -448,18 +483,25 @@ static int ask_daemon(struct exchange *e, struct slice path, size_t limit, struc
         (void) limit;
         if (slice_eq(path, SLICE("/containers/json"))) {
                 lists++;
-                *ret = (struct lookup) { .status = list_status, .body = slice_of(list_body) };
+                *ret = (struct lookup){ .status = list_status, .body = slice_of(list_body) };
                 if (!list_body)
-                        ret->body = arena_printf(e->arena, "[{\"Id\":\"c0\",\"NetworkSettings\":{\"Networks\":{\"n\":{\"IPAddress\":\"\"}}}},"
-                                                           "{\"Id\":\"c1\",\"Labels\":%s,\"NetworkSettings\":{\"IPAddress\":\"10.9.9.9\",\"Networks\":{"
-                                                           "\"n\":{\"IPAddress\":\"10.0.0.7\",\"GlobalIPv6Address\":\"2001:db8::7\"}}}}]", labels_of_c1);
+                        ret->body = arena_printf(
+                                e->arena,
+                                "[{\"Id\":\"c0\",\"NetworkSettings\":{\"Networks\":{\"n\":{\"IPAddress\":\"\"}}}},"
+                                "{\"Id\":\"c1\",\"Labels\":%s,\"NetworkSettings\":{\"IPAddress\":\"10.9.9.9\","
+                                "\"Networks\":{"
+                                "\"n\":{\"IPAddress\":\"10.0.0.7\",\"GlobalIPv6Address\":\"2001:db8::7\"}}}}]",
+                                labels_of_c1);
                 return list_status < 0 ? list_status : 0;
         }
         inspects++;
-        *ret = (struct lookup) { .status = inspect_status, .body = slice_of(inspect_body) };
+        *ret = (struct lookup){ .status = inspect_status, .body = slice_of(inspect_body) };
         if (!inspect_body)
-                ret->body = arena_printf(e->arena, "{\"State\":{\"Running\":true},\"Config\":{\"Labels\":%s},\"NetworkSettings\":{\"Networks\":{"
-                                                   "\"n\":{\"IPAddress\":\"10.0.0.7\",\"GlobalIPv6Address\":\"2001:db8::7\"}}}}", labels_of_c1);
+                ret->body = arena_printf(
+                        e->arena,
+                        "{\"State\":{\"Running\":true},\"Config\":{\"Labels\":%s},\"NetworkSettings\":{\"Networks\":{"
+                        "\"n\":{\"IPAddress\":\"10.0.0.7\",\"GlobalIPv6Address\":\"2001:db8::7\"}}}}",
+                        labels_of_c1);
         return inspect_status < 0 ? inspect_status : 0;
 }
 
@@ -500,7 +542,9 @@ static void labels_grant_methods_and_paths(void) {
                 { "{\"com.sockguard.allow.get\":\"/a\",\"com.sockguard.allow.GET\":\"/b\"}", "GET", "/b", "" },
                 { "{\"com.sockguard.allow.get\":\"/a\",\"com.sockguard.allow.GET\":\"/b\"}", "GET", "/a", "" },
                 { "{\"com.sockguard.allow.trace\":\"/a\"}", "GET", "/a", DENIED },
-                { "{\"com.sockguard.allow.connect\":\"/a\",\"com.sockguard.allow.options\":\"/a\",\"com.sockguard.allow.patch\":\"/a\"}", "PATCH", "/a", "" },
+                { "{\"com.sockguard.allow.connect\":\"/a\",\"com.sockguard.allow.options\":\"/"
+                  "a\",\"com.sockguard.allow.patch\":\"/a\"}",
+                  "PATCH", "/a", "" },
                 { "{\"com.sockguard.allow.get\":\" , ,/a, \"}", "GET", "/a", "" },
                 /* What means nothing spoils everything, in whatever order. */
                 { "{\"com.sockguard.allow.get\":\"\"}", "GET", "/a", UNCLEAR },
@@ -564,13 +608,16 @@ static void a_container_that_stopped_or_moved_lends_its_labels_to_nobody(void) {
         reset_daemon("{\"com.sockguard.allow.get\":\"/a\"}");
         from_address("10.0.0.7");
         CHECK_STR(slice_of(labels_say("GET", "/b")), DENIED);
-        inspect_body = "{\"State\":{\"Running\":false},\"Config\":{},\"NetworkSettings\":{\"Networks\":{\"n\":{\"IPAddress\":\"10.0.0.7\"}}}}";
+        inspect_body = "{\"State\":{\"Running\":false},\"Config\":{},\"NetworkSettings\":{\"Networks\":{\"n\":{"
+                       "\"IPAddress\":\"10.0.0.7\"}}}}";
         list_body = "[]";
         CHECK_STR(slice_of(labels_say("GET", "/b")), ""); /* looked up anew: nobody */
         reset_daemon("{\"com.sockguard.allow.get\":\"/a\"}");
         CHECK_STR(slice_of(labels_say("GET", "/a")), "");
-        inspect_body = "{\"State\":{\"Running\":true},\"Config\":{},\"NetworkSettings\":{\"Networks\":{\"n\":{\"IPAddress\":\"10.0.0.99\"}}}}";
-        CHECK_STR(slice_of(labels_say("GET", "/a")), UNKNOWN); /* the list still has it, the inspect denies it: nobody knows */
+        inspect_body = "{\"State\":{\"Running\":true},\"Config\":{},\"NetworkSettings\":{\"Networks\":{\"n\":{"
+                       "\"IPAddress\":\"10.0.0.99\"}}}}";
+        CHECK_STR(slice_of(labels_say("GET", "/a")),
+                  UNKNOWN); /* the list still has it, the inspect denies it: nobody knows */
         CHECK_INT(x.verdict.status, 502);
 }
 
@@ -581,11 +628,19 @@ static void what_the_daemon_does_not_say_is_refused(void) {
                 int inspect;
                 const char *want;
         } rows[] = {
-                { 500, "{}", 200, UNKNOWN },       { 404, "[]", 200, UNKNOWN },        { -ETIMEDOUT, "", 200, UNKNOWN },
-                { -EFBIG, "", 200, UNKNOWN },      { 200, "{}", 200, UNKNOWN },        { 200, "[1]", 200, UNKNOWN },
-                { 200, "[", 200, UNKNOWN },        { 200, "[]", 200, "" },             { 200, "null", 200, "" },
-                { 200, "[{\"Labels\":{\"a\":1}}]", 200, UNKNOWN },                     { 200, NULL, 500, UNKNOWN },
-                { 200, NULL, 404, UNKNOWN },       { 200, NULL, -ECONNREFUSED, UNKNOWN },
+                { 500, "{}", 200, UNKNOWN },
+                { 404, "[]", 200, UNKNOWN },
+                { -ETIMEDOUT, "", 200, UNKNOWN },
+                { -EFBIG, "", 200, UNKNOWN },
+                { 200, "{}", 200, UNKNOWN },
+                { 200, "[1]", 200, UNKNOWN },
+                { 200, "[", 200, UNKNOWN },
+                { 200, "[]", 200, "" },
+                { 200, "null", 200, "" },
+                { 200, "[{\"Labels\":{\"a\":1}}]", 200, UNKNOWN },
+                { 200, NULL, 500, UNKNOWN },
+                { 200, NULL, 404, UNKNOWN },
+                { 200, NULL, -ECONNREFUSED, UNKNOWN },
         };
 
         use(TCP_AND_UNIX, "  container_labels: {enabled: true}\n  default_profile: w\n");
@@ -628,13 +683,20 @@ static void a_profile_in_warn_mode_softens_a_label_denial_and_no_error(void) {
         CHECK_INT(stage_labels(&x), STAGE_ANSWER);
 }
 
-CHECK_MAIN(CHECK_TEST(an_address_is_admitted_by_the_prefixes_of_its_family), CHECK_TEST(who_has_no_address_or_one_with_a_zone_is_in_no_prefix),
+CHECK_MAIN(CHECK_TEST(an_address_is_admitted_by_the_prefixes_of_its_family),
+           CHECK_TEST(who_has_no_address_or_one_with_a_zone_is_in_no_prefix),
            CHECK_TEST(a_prefix_is_an_address_and_bits), CHECK_TEST(unix_credentials_select_by_equality),
-           CHECK_TEST(a_pid_whose_process_is_gone_selects_nothing), CHECK_TEST(assignments_that_name_nobody_are_refused),
-           CHECK_TEST(selectors_need_a_listener_of_their_kind), CHECK_TEST(a_profile_name_loses_outer_blanks_once_for_all),
-           CHECK_TEST(the_strongest_selector_decides_and_is_final), CHECK_TEST(credentials_that_cannot_be_read_do_not_fall_through),
-           CHECK_TEST(certificates_are_compared_field_by_field), CHECK_TEST(a_listener_admits_the_profiles_that_it_names),
+           CHECK_TEST(a_pid_whose_process_is_gone_selects_nothing),
+           CHECK_TEST(assignments_that_name_nobody_are_refused), CHECK_TEST(selectors_need_a_listener_of_their_kind),
+           CHECK_TEST(a_profile_name_loses_outer_blanks_once_for_all),
+           CHECK_TEST(the_strongest_selector_decides_and_is_final),
+           CHECK_TEST(credentials_that_cannot_be_read_do_not_fall_through),
+           CHECK_TEST(certificates_are_compared_field_by_field),
+           CHECK_TEST(a_listener_admits_the_profiles_that_it_names),
            CHECK_TEST(admitted_profiles_are_names_of_profiles_or_the_star), CHECK_TEST(labels_grant_methods_and_paths),
-           CHECK_TEST(the_caller_is_found_by_its_address_in_any_network), CHECK_TEST(one_list_a_connection_and_one_inspect_a_request),
-           CHECK_TEST(a_container_that_stopped_or_moved_lends_its_labels_to_nobody), CHECK_TEST(what_the_daemon_does_not_say_is_refused),
-           CHECK_TEST(a_caller_that_is_no_container_can_be_refused), CHECK_TEST(a_profile_in_warn_mode_softens_a_label_denial_and_no_error))
+           CHECK_TEST(the_caller_is_found_by_its_address_in_any_network),
+           CHECK_TEST(one_list_a_connection_and_one_inspect_a_request),
+           CHECK_TEST(a_container_that_stopped_or_moved_lends_its_labels_to_nobody),
+           CHECK_TEST(what_the_daemon_does_not_say_is_refused),
+           CHECK_TEST(a_caller_that_is_no_container_can_be_refused),
+           CHECK_TEST(a_profile_in_warn_mode_softens_a_label_denial_and_no_error))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is read out of a client's certificate. The certificates are made here, names and all that certtool would not write included.
+ * What is read out of a client's certificate. The certificates are made here, names and all that certtool would not
+ * write included.
  */
 #include <errno.h>
 #include <gnutls/abstract.h>
@@ -19,10 +20,10 @@ static struct arena arena;
 static gnutls_x509_crt_t begin(gnutls_pk_algorithm_t kind, unsigned bits, gnutls_x509_privkey_t *ret_key) {
         gnutls_x509_crt_t c;
 
-        if (gnutls_x509_privkey_init(ret_key) < 0 || gnutls_x509_privkey_generate(*ret_key, kind, bits, 0) < 0 || gnutls_x509_crt_init(&c) < 0 ||
-            gnutls_x509_crt_set_version(c, 3) < 0 || gnutls_x509_crt_set_serial(c, "\1", 1) < 0 ||
-            gnutls_x509_crt_set_activation_time(c, time(NULL) - 1) < 0 || gnutls_x509_crt_set_expiration_time(c, time(NULL) + 60) < 0 ||
-            gnutls_x509_crt_set_key(c, *ret_key) < 0)
+        if (gnutls_x509_privkey_init(ret_key) < 0 || gnutls_x509_privkey_generate(*ret_key, kind, bits, 0) < 0 ||
+            gnutls_x509_crt_init(&c) < 0 || gnutls_x509_crt_set_version(c, 3) < 0 ||
+            gnutls_x509_crt_set_serial(c, "\1", 1) < 0 || gnutls_x509_crt_set_activation_time(c, time(NULL) - 1) < 0 ||
+            gnutls_x509_crt_set_expiration_time(c, time(NULL) + 60) < 0 || gnutls_x509_crt_set_key(c, *ret_key) < 0)
                 exit(1);
         return c;
 }
@@ -104,9 +105,17 @@ static void a_nul_does_not_end_a_name(void) {
         gnutls_x509_privkey_t key;
         gnutls_x509_crt_t c = begin(GNUTLS_PK_ECDSA, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), &key);
 
-        if (gnutls_x509_crt_set_dn_by_oid(c, GNUTLS_OID_X520_COMMON_NAME, 1, "\x0c\x08" "ci\0.evil", 10) < 0)
+        if (gnutls_x509_crt_set_dn_by_oid(c, GNUTLS_OID_X520_COMMON_NAME, 1,
+                                          "\x0c\x08"
+                                          "ci\0.evil",
+                                          10) < 0)
                 exit(1);
-        if (gnutls_x509_crt_set_extension_by_oid(c, "2.5.29.17", "\x30\x13\x82\x08" "ci\0.evil" "\x86\x07" "urn:a\0b", 21, 0) < 0)
+        if (gnutls_x509_crt_set_extension_by_oid(c, "2.5.29.17",
+                                                 "\x30\x13\x82\x08"
+                                                 "ci\0.evil"
+                                                 "\x86\x07"
+                                                 "urn:a\0b",
+                                                 21, 0) < 0)
                 exit(1);
         if (leaf_read(end(c, key), &arena, &got) == 0) {
                 CHECK(!slice_eq(got.common_name, SLICE("ci")));
@@ -119,8 +128,10 @@ static void the_pin_is_over_the_whole_public_key_of_any_kind(void) {
         static const struct {
                 gnutls_pk_algorithm_t kind;
                 unsigned bits;
-        } rows[] = { { GNUTLS_PK_ECDSA, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1) }, { GNUTLS_PK_ECDSA, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP384R1) },
-                     { GNUTLS_PK_EDDSA_ED25519, 0 }, { GNUTLS_PK_RSA, 2048 } };
+        } rows[] = { { GNUTLS_PK_ECDSA, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1) },
+                     { GNUTLS_PK_ECDSA, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP384R1) },
+                     { GNUTLS_PK_EDDSA_ED25519, 0 },
+                     { GNUTLS_PK_RSA, 2048 } };
 
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
                 struct peer_certificate got = {};
@@ -132,7 +143,8 @@ static void the_pin_is_over_the_whole_public_key_of_any_kind(void) {
                 char want[65] = "";
 
                 if (gnutls_pubkey_init(&public) < 0 || gnutls_pubkey_import_x509(public, c, 0) < 0 ||
-                    gnutls_pubkey_export2(public, GNUTLS_X509_FMT_DER, &der) < 0 || gnutls_hash_fast(GNUTLS_DIG_SHA256, der.data, der.size, hash) < 0)
+                    gnutls_pubkey_export2(public, GNUTLS_X509_FMT_DER, &der) < 0 ||
+                    gnutls_hash_fast(GNUTLS_DIG_SHA256, der.data, der.size, hash) < 0)
                         exit(1);
                 for (size_t k = 0; k < sizeof(hash); k++)
                         snprintf(want + 2 * k, 3, "%02x", hash[k]);
@@ -144,7 +156,9 @@ static void the_pin_is_over_the_whole_public_key_of_any_kind(void) {
 }
 
 static void what_is_no_certificate_is_refused(void) {
-        static const char *const bad[] = { "", "\x30", "\x30\x80", "\x30\x84\xff\xff\xff\xff", "\x30\x03\x02\x01\x01", "0000000000000000" };
+        static const char *const bad[] = {
+                "", "\x30", "\x30\x80", "\x30\x84\xff\xff\xff\xff", "\x30\x03\x02\x01\x01", "0000000000000000"
+        };
         struct peer_certificate got = {};
         gnutls_x509_privkey_t key;
         gnutls_x509_crt_t c = begin(GNUTLS_PK_ECDSA, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), &key);
@@ -173,7 +187,8 @@ static void more_names_than_anybody_needs_are_refused(void) {
                 if (gnutls_subject_alt_names_set(names, GNUTLS_SAN_DNSNAME, &d, NULL) < 0)
                         exit(1);
         }
-        if (gnutls_x509_ext_export_subject_alt_names(names, &ext) < 0 || gnutls_x509_crt_set_extension_by_oid(c, "2.5.29.17", ext.data, ext.size, 0) < 0)
+        if (gnutls_x509_ext_export_subject_alt_names(names, &ext) < 0 ||
+            gnutls_x509_crt_set_extension_by_oid(c, "2.5.29.17", ext.data, ext.size, 0) < 0)
                 exit(1);
         gnutls_free(ext.data);
         gnutls_subject_alt_names_deinit(names);
@@ -181,12 +196,13 @@ static void more_names_than_anybody_needs_are_refused(void) {
 }
 
 static struct peer peer_at(uint8_t last) {
-        return (struct peer) { .kind = PEER_TCP, .has_ip = true, .ip = { [10] = 0xff, 0xff, 10, 0, 0, last } };
+        return (struct peer){ .kind = PEER_TCP, .has_ip = true, .ip = { [10] = 0xff, 0xff, 10, 0, 0, last } };
 }
 
 static void a_hint_is_what_the_last_client_from_an_address_showed(void) {
         static unsigned char long_one[5000];
-        gnutls_datum_t chain[2] = { { (unsigned char *) (uintptr_t) "leaf", 4 }, { (unsigned char *) (uintptr_t) "authority", 9 } };
+        gnutls_datum_t chain[2] = { { (unsigned char *) (uintptr_t) "leaf", 4 },
+                                    { (unsigned char *) (uintptr_t) "authority", 9 } };
         gnutls_datum_t other = { (unsigned char *) (uintptr_t) "Leaf", 4 }, too_long = { long_one, sizeof(long_one) };
         struct peer a = peer_at(1), b = peer_at(2), nowhere = { .kind = PEER_UNIX };
         struct hints *h = hints_new();
@@ -239,7 +255,8 @@ static void no_hint_that_a_sibling_may_have_written_is_read_beyond_its_end(void)
                 CHECK(got.n <= CHAIN_MAX);
                 empty += got.n == 0;
                 for (unsigned i = 0; i < got.n; i++)
-                        CHECK(got.chain[i].data >= got.bytes && got.chain[i].data + got.chain[i].size <= got.bytes + sizeof(got.bytes));
+                        CHECK(got.chain[i].data >= got.bytes &&
+                              got.chain[i].data + got.chain[i].size <= got.bytes + sizeof(got.bytes));
         }
         CHECK(empty > 0 && empty < 2000);
 }

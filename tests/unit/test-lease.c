@@ -229,6 +229,7 @@ static void a_turn_is_had_by_one_and_outlives_nobody(void) {
         end();
 }
 
-CHECK_MAIN(CHECK_TEST(admission_stops_at_the_limit_and_resumes_after_a_release), CHECK_TEST(a_killed_holder_never_causes_a_refusal),
-           CHECK_TEST(a_storm_of_kills_ends_with_all_counters_at_zero), CHECK_TEST(an_audit_repairs_what_somebody_wrote),
-           CHECK_TEST(a_turn_is_had_by_one_and_outlives_nobody))
+CHECK_MAIN(CHECK_TEST(admission_stops_at_the_limit_and_resumes_after_a_release),
+           CHECK_TEST(a_killed_holder_never_causes_a_refusal),
+           CHECK_TEST(a_storm_of_kills_ends_with_all_counters_at_zero),
+           CHECK_TEST(an_audit_repairs_what_somebody_wrote), CHECK_TEST(a_turn_is_had_by_one_and_outlives_nobody))

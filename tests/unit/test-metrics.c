@@ -6,7 +6,9 @@
 #include "telemetry/route.h"
 
 static void a_route_is_made_of_the_engines_words_alone(void) {
-        static const struct { const char *path, *route; } rows[] = {
+        static const struct {
+                const char *path, *route;
+        } rows[] = {
                 { "", "unknown" },
                 { "  ", "unknown" },
                 { "/", "/" },
@@ -50,12 +52,19 @@ static void a_route_is_made_of_the_engines_words_alone(void) {
 }
 
 static void a_key_holds_every_label_and_gives_it_back(void) {
-        struct metric_key k = { .family = FAMILY_DENIED, .decision = METRIC_ERROR, .listener = 33, .profile = STATE_PROFILES, .route = 1023,
-                                .method = HTTP_METHOD_OTHER, .status = 599, .reason = REASON_MAX_ - 1, .mode = MODE_AUDIT };
+        struct metric_key k = { .family = FAMILY_DENIED,
+                                .decision = METRIC_ERROR,
+                                .listener = 33,
+                                .profile = STATE_PROFILES,
+                                .route = 1023,
+                                .method = HTTP_METHOD_OTHER,
+                                .status = 599,
+                                .reason = REASON_MAX_ - 1,
+                                .mode = MODE_AUDIT };
         struct metric_key g = metric_key_unpack(metric_key_pack(&k));
 
         CHECK(memcmp(&k, &g, sizeof(k)) == 0);
-        k = (struct metric_key) { .family = FAMILY_REQUESTS };
+        k = (struct metric_key){ .family = FAMILY_REQUESTS };
         CHECK(metric_key_pack(&k) != 0);
 }
 
@@ -76,7 +85,8 @@ static void a_lost_request_counts_once_whatever_its_filter_wrote(void) {
 
                 if (state_get(&m->counters[i].key) == 0)
                         continue;
-                CHECK(k.decision == METRIC_ERROR && k.status == 0 && k.listener < STATE_LISTENERS && k.profile <= STATE_PROFILES && k.route < STATE_ROUTES);
+                CHECK(k.decision == METRIC_ERROR && k.status == 0 && k.listener < STATE_LISTENERS &&
+                      k.profile <= STATE_PROFILES && k.route < STATE_ROUTES);
                 counted += state_get(&m->counters[i].value);
         }
         for (size_t i = 0; i < STATE_HISTOGRAMS; i++)
@@ -88,4 +98,6 @@ static void a_lost_request_counts_once_whatever_its_filter_wrote(void) {
         free(m);
 }
 
-CHECK_MAIN(CHECK_TEST(a_lost_request_counts_once_whatever_its_filter_wrote), CHECK_TEST(a_route_is_made_of_the_engines_words_alone), CHECK_TEST(a_key_holds_every_label_and_gives_it_back))
+CHECK_MAIN(CHECK_TEST(a_lost_request_counts_once_whatever_its_filter_wrote),
+           CHECK_TEST(a_route_is_made_of_the_engines_words_alone),
+           CHECK_TEST(a_key_holds_every_label_and_gives_it_back))

@@ -53,7 +53,9 @@ static void a_bound_unix_peer_is_named_without_control_bytes(void) {
         /* An abstract name with an escape sequence in it. */
         memcpy(mine.sun_path, "\0evil\x1b[2J", 10);
         snprintf(mine.sun_path + 10, sizeof(mine.sun_path) - 10, "%d", (int) getpid());
-        CHECK_INT(bind(c, (struct sockaddr *) &mine, (socklen_t) (offsetof(struct sockaddr_un, sun_path) + 10 + strlen(mine.sun_path + 10))), 0);
+        CHECK_INT(bind(c, (struct sockaddr *) &mine,
+                       (socklen_t) (offsetof(struct sockaddr_un, sun_path) + 10 + strlen(mine.sun_path + 10))),
+                  0);
         CHECK_INT(connect(c, (struct sockaddr *) &at, sizeof(at)), 0);
         fd = accept(l, NULL, NULL);
         peer_capture(fd, &p);
@@ -112,7 +114,8 @@ static int tcp_pair(int family, const char *listen_at, const char *from, int *re
         inet_pton(AF_INET, "127.0.0.1", &to.sin_addr);
         inet_pton(AF_INET, from, &source.sin_addr);
         c = socket(AF_INET, SOCK_STREAM, 0);
-        if (bind(c, (struct sockaddr *) &source, sizeof(source)) < 0 || connect(c, (struct sockaddr *) &to, sizeof(to)) < 0)
+        if (bind(c, (struct sockaddr *) &source, sizeof(source)) < 0 ||
+            connect(c, (struct sockaddr *) &to, sizeof(to)) < 0)
                 return -1;
         fd = accept(l, NULL, NULL);
         close(l);
@@ -169,7 +172,8 @@ static void a_pipe_is_nobody(void) {
         close(fds[1]);
 }
 
-CHECK_MAIN(CHECK_TEST(a_unix_peer_is_known_by_its_credentials), CHECK_TEST(a_unix_socket_without_a_peer_has_no_credentials),
+CHECK_MAIN(CHECK_TEST(a_unix_peer_is_known_by_its_credentials),
+           CHECK_TEST(a_unix_socket_without_a_peer_has_no_credentials),
            CHECK_TEST(a_bound_unix_peer_is_named_without_control_bytes),
            CHECK_TEST(the_pid_of_a_process_that_ended_is_no_identity), CHECK_TEST(a_tcp_peer_is_its_source_address),
            CHECK_TEST(an_ipv4_peer_of_a_dual_stack_listener_is_ipv4), CHECK_TEST(a_pipe_is_nobody))

@@ -44,7 +44,7 @@ static int pipe_log(struct log *l) {
 
         if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
                 abort();
-        *l = (struct log) { .fd = fds[1], .own_fd = true, .kind = LOG_PIPE, .threshold = LEVEL_INFO };
+        *l = (struct log){ .fd = fds[1], .own_fd = true, .kind = LOG_PIPE, .threshold = LEVEL_INFO };
         strbuf_init(&l->line, 256 * 1024);
         return fds[0];
 }
@@ -60,7 +60,8 @@ static struct exchange sample(void) {
                 .normalized_computed = true,
                 .request_id = "63607a7063b520d3105b9932e005270f",
                 .client_request_id = SLICE("mine"),
-                .trace = { "4bf92f3577b34da6a3ce929d0e0e4736", "7f988f7cd4f6e339", "00f067aa0ba902b7", "01", true, true },
+                .trace = { "4bf92f3577b34da6a3ce929d0e0e4736", "7f988f7cd4f6e339", "00f067aa0ba902b7", "01", true,
+                           true },
                 .profile_selected = true,
                 .profile = SLICE("root"),
                 .mode = MODE_WARN,
@@ -79,31 +80,43 @@ static void the_access_record_has_the_fields_in_the_order_of_the_chapter(void) {
 
         access_record(&l, &x);
         CHECK_STR(take(fd),
-                  "{\"time\":\"T\",\"level\":\"INFO\",\"msg\":\"request\",\"method\":\"GET\",\"path\":\"/v1.45/containers/json\","
-                  "\"request_id\":\"63607a7063b520d3105b9932e005270f\",\"client_request_id\":\"mine\",\"listener_name\":\"default\","
+                  "{\"time\":\"T\",\"level\":\"INFO\",\"msg\":\"request\",\"method\":\"GET\",\"path\":\"/v1.45/"
+                  "containers/json\","
+                  "\"request_id\":\"63607a7063b520d3105b9932e005270f\",\"client_request_id\":\"mine\",\"listener_"
+                  "name\":\"default\","
                   "\"normalized_path\":\"/containers/json\",\"decision\":\"allow\",\"rule\":0,\"profile\":\"root\","
-                  "\"rollout_mode\":\"warn\",\"reason_code\":\"matched_allow_rule\",\"trace_id\":\"4bf92f3577b34da6a3ce929d0e0e4736\","
-                  "\"trace_parent_id\":\"00f067aa0ba902b7\",\"trace_span_id\":\"7f988f7cd4f6e339\",\"trace_sampled\":true,"
+                  "\"rollout_mode\":\"warn\",\"reason_code\":\"matched_allow_rule\",\"trace_id\":"
+                  "\"4bf92f3577b34da6a3ce929d0e0e4736\","
+                  "\"trace_parent_id\":\"00f067aa0ba902b7\",\"trace_span_id\":\"7f988f7cd4f6e339\",\"trace_sampled\":"
+                  "true,"
                   "\"status\":200,\"latency_ms\":L,\"bytes\":2,\"client\":\"@\"}\n");
-        x.verdict = (struct verdict) { DECISION_WOULD_DENY, 2, REASON_matched_deny_rule, SLICE("no\npe"), 0 };
-        x.resource = (struct resource_record) { true, "container", "update", "effective_state", "memory,cpu", "would_deny", "memory", true };
-        x.mutation.entries = (struct mutation_entry[]) { { SLICE("a"), "inject_labels", "enforce", "applied" }, { SLICE("b") } };
+        x.verdict = (struct verdict){ DECISION_WOULD_DENY, 2, REASON_matched_deny_rule, SLICE("no\npe"), 0 };
+        x.resource = (struct resource_record){ true,         "container",  "update", "effective_state",
+                                               "memory,cpu", "would_deny", "memory", true };
+        x.mutation.entries =
+                (struct mutation_entry[]){ { SLICE("a"), "inject_labels", "enforce", "applied" }, { SLICE("b") } };
         x.mutation.n = 2;
         x.aborted = true;
         x.throttle_would_deny = REASON_concurrency_cap;
         x.trace.inherited = x.trace.sampled = false;
         access_record(&l, &x);
-        CHECK_STR(take(fd),
-                  "{\"time\":\"T\",\"level\":\"WARN\",\"msg\":\"request_would_deny\",\"method\":\"GET\",\"path\":\"/v1.45/containers/json\","
-                  "\"request_id\":\"63607a7063b520d3105b9932e005270f\",\"client_request_id\":\"mine\",\"listener_name\":\"default\","
-                  "\"normalized_path\":\"/containers/json\",\"decision\":\"would_deny\",\"rule\":2,\"profile\":\"root\","
-                  "\"rollout_mode\":\"warn\",\"reason_code\":\"matched_deny_rule\",\"reason\":\"no\\\\npe\","
-                  "\"trace_id\":\"4bf92f3577b34da6a3ce929d0e0e4736\",\"trace_span_id\":\"7f988f7cd4f6e339\",\"trace_sampled\":false,"
-                  "\"resource_policy_evaluated\":true,\"resource_policy_kind\":\"container\",\"resource_policy_operation\":\"update\","
-                  "\"resource_policy_source\":\"effective_state\",\"resource_policy_requirements\":\"memory,cpu\","
-                  "\"resource_policy_result\":\"would_deny\",\"resource_policy_state_lookup\":true,"
-                  "\"resource_policy_violation\":\"memory\",\"status\":200,\"latency_ms\":L,\"bytes\":2,\"client\":\"@\","
-                  "\"mutation_rule_ids\":\"a,b\",\"mutation_changed\":false,\"throttle_would_deny\":\"concurrency_cap\",\"aborted\":true}\n");
+        CHECK_STR(
+                take(fd),
+                "{\"time\":\"T\",\"level\":\"WARN\",\"msg\":\"request_would_deny\",\"method\":\"GET\",\"path\":\"/"
+                "v1.45/containers/json\","
+                "\"request_id\":\"63607a7063b520d3105b9932e005270f\",\"client_request_id\":\"mine\",\"listener_name\":"
+                "\"default\","
+                "\"normalized_path\":\"/containers/json\",\"decision\":\"would_deny\",\"rule\":2,\"profile\":\"root\","
+                "\"rollout_mode\":\"warn\",\"reason_code\":\"matched_deny_rule\",\"reason\":\"no\\\\npe\","
+                "\"trace_id\":\"4bf92f3577b34da6a3ce929d0e0e4736\",\"trace_span_id\":\"7f988f7cd4f6e339\",\"trace_"
+                "sampled\":false,"
+                "\"resource_policy_evaluated\":true,\"resource_policy_kind\":\"container\",\"resource_policy_"
+                "operation\":\"update\","
+                "\"resource_policy_source\":\"effective_state\",\"resource_policy_requirements\":\"memory,cpu\","
+                "\"resource_policy_result\":\"would_deny\",\"resource_policy_state_lookup\":true,"
+                "\"resource_policy_violation\":\"memory\",\"status\":200,\"latency_ms\":L,\"bytes\":2,\"client\":\"@\","
+                "\"mutation_rule_ids\":\"a,b\",\"mutation_changed\":false,\"throttle_would_deny\":\"concurrency_cap\","
+                "\"aborted\":true}\n");
         log_close(&l);
         close(fd);
 }
@@ -114,7 +127,7 @@ static void the_text_record_quotes_what_would_break_the_line(void) {
         int fd = pipe_log(&l);
 
         l.text = true;
-        x.verdict = (struct verdict) { DECISION_DENY, 0, REASON_rate_limit_exceeded, SLICE("rate limit exceeded"), 429 };
+        x.verdict = (struct verdict){ DECISION_DENY, 0, REASON_rate_limit_exceeded, SLICE("rate limit exceeded"), 429 };
         x.status = 429;
         x.mode = MODE_ENFORCE;
         x.trace.inherited = x.trace.sampled = false;
@@ -125,7 +138,8 @@ static void the_text_record_quotes_what_would_break_the_line(void) {
                   "time=T level=WARN msg=request_denied method=GET path=\"/a\\x01\\\"=\\\\\\xff\xc3\xa9\" "
                   "request_id=63607a7063b520d3105b9932e005270f "
                   "listener_name=default normalized_path=/containers/json decision=deny rule=0 profile=root "
-                  "reason_code=rate_limit_exceeded reason=\"rate limit exceeded\" trace_id=4bf92f3577b34da6a3ce929d0e0e4736 "
+                  "reason_code=rate_limit_exceeded reason=\"rate limit exceeded\" "
+                  "trace_id=4bf92f3577b34da6a3ce929d0e0e4736 "
                   "trace_span_id=7f988f7cd4f6e339 trace_sampled=false status=429 latency_ms=L bytes=2 client=@\n");
         log_close(&l);
         close(fd);
@@ -141,23 +155,36 @@ static void the_audit_record_has_every_key_even_when_empty(void) {
         x.target.decoded = SLICE("/a\nb");
         x.trace.parent_id[0] = '\0';
         audit_record(&l, &x);
-        CHECK_STR(take(fd),
-                  "{\"event_type\":\"http_request\",\"timestamp\":\"T\",\"request_id\":\"63607a7063b520d3105b9932e005270f\","
-                  "\"client_request_id\":\"\",\"trace_id\":\"4bf92f3577b34da6a3ce929d0e0e4736\",\"trace_parent_id\":\"\","
-                  "\"trace_span_id\":\"7f988f7cd4f6e339\",\"trace_sampled\":true,\"method\":\"GET\",\"raw_path\":\"/a\\nb\","
-                  "\"normalized_path\":\"/containers/json\",\"decision\":\"allow\",\"reason_code\":\"matched_allow_rule\",\"reason\":\"\","
-                  "\"matched_rule\":0,\"selected_profile\":\"\",\"status\":200,\"actor_remote_addr\":\"@\",\"actor_source_ip\":\"\","
-                  "\"actor_uid\":1000,\"actor_gid\":100,\"actor_pid\":42,\"transport_listener\":\"unix\",\"transport_scheme\":\"http\","
-                  "\"transport_protocol\":\"HTTP/1.1\",\"ownership\":{\"enabled\":false,\"owner\":\"\","
-                  "\"label_key\":\"com.sockguard.owner\"},\"listener_name\":\"default\"}\n");
-        x.mutation.entries = (struct mutation_entry[]) { { SLICE("a"), "remap_image", "warn", "would_noop" }, { SLICE("b"), "x", "y", "z" } };
+        CHECK_STR(
+                take(fd),
+                "{\"event_type\":\"http_request\",\"timestamp\":\"T\",\"request_id\":"
+                "\"63607a7063b520d3105b9932e005270f\","
+                "\"client_request_id\":\"\",\"trace_id\":\"4bf92f3577b34da6a3ce929d0e0e4736\",\"trace_parent_id\":\"\","
+                "\"trace_span_id\":\"7f988f7cd4f6e339\",\"trace_sampled\":true,\"method\":\"GET\",\"raw_path\":\"/"
+                "a\\nb\","
+                "\"normalized_path\":\"/containers/"
+                "json\",\"decision\":\"allow\",\"reason_code\":\"matched_allow_rule\",\"reason\":\"\","
+                "\"matched_rule\":0,\"selected_profile\":\"\",\"status\":200,\"actor_remote_addr\":\"@\",\"actor_"
+                "source_ip\":\"\","
+                "\"actor_uid\":1000,\"actor_gid\":100,\"actor_pid\":42,\"transport_listener\":\"unix\",\"transport_"
+                "scheme\":\"http\","
+                "\"transport_protocol\":\"HTTP/1.1\",\"ownership\":{\"enabled\":false,\"owner\":\"\","
+                "\"label_key\":\"com.sockguard.owner\"},\"listener_name\":\"default\"}\n");
+        x.mutation.entries = (struct mutation_entry[]){ { SLICE("a"), "remap_image", "warn", "would_noop" },
+                                                        { SLICE("b"), "x", "y", "z" } };
         x.mutation.n = 2;
-        x.resource = (struct resource_record) { .evaluated = true, .kind = "service", .result = "allow", .state_lookup = true };
+        x.resource = (struct resource_record){
+                .evaluated = true, .kind = "service", .result = "allow", .state_lookup = true
+        };
         audit_record(&l, &x);
         (void) take(fd);
-        CHECK(strstr(seen, ",\"resource_policy\":{\"kind\":\"service\",\"result\":\"allow\",\"state_lookup\":true},\"listener_name\":\"default\","
-                           "\"mutation\":{\"rules\":[{\"id\":\"a\",\"type\":\"remap_image\",\"mode\":\"warn\",\"outcome\":\"would_noop\"},"
-                           "{\"id\":\"b\",\"type\":\"x\",\"mode\":\"y\",\"outcome\":\"z\"}],\"actual_changed\":false}}\n") != NULL);
+        CHECK(strstr(seen,
+                     ",\"resource_policy\":{\"kind\":\"service\",\"result\":\"allow\",\"state_lookup\":true},"
+                     "\"listener_name\":\"default\","
+                     "\"mutation\":{\"rules\":[{\"id\":\"a\",\"type\":\"remap_image\",\"mode\":\"warn\",\"outcome\":"
+                     "\"would_noop\"},"
+                     "{\"id\":\"b\",\"type\":\"x\",\"mode\":\"y\",\"outcome\":\"z\"}],\"actual_changed\":false}}\n") !=
+              NULL);
         log_close(&l);
         close(fd);
 }
@@ -192,9 +219,9 @@ static void a_line_for_a_pipe_is_never_longer_than_the_pipe_takes_at_once(void) 
 
         memset(nasty, '\x01', sizeof(nasty));
         for (size_t i = 0; i < 400; i++)
-                entries[i] = (struct mutation_entry) { slice_make(nasty, 200), "inject_labels", "enforce", "applied" };
-        x.target.decoded = x.target.normalized = x.client_request_id = x.verdict.reason = x.head.method_text = x.profile =
-                slice_make(nasty, sizeof(nasty));
+                entries[i] = (struct mutation_entry){ slice_make(nasty, 200), "inject_labels", "enforce", "applied" };
+        x.target.decoded = x.target.normalized = x.client_request_id = x.verdict.reason = x.head.method_text =
+                x.profile = slice_make(nasty, sizeof(nasty));
         x.mutation.entries = entries;
         x.mutation.n = 400;
         access_record(&l, &x);
@@ -259,7 +286,8 @@ static void numbers_are_written_in_their_shortest_form(void) {
         log_double(&l, "g", 10);
         log_double(&l, "h", 1.0 / 3);
         CHECK(log_end(&l));
-        CHECK_STR(take(fd), "{\"a\":5.172,\"b\":0.2,\"c\":1,\"d\":1003.731,\"e\":0.007,\"f\":0.5,\"g\":10,\"h\":0.3333333333333333}\n");
+        CHECK_STR(take(fd), "{\"a\":5.172,\"b\":0.2,\"c\":1,\"d\":1003.731,\"e\":0.007,\"f\":0.5,\"g\":10,\"h\":0."
+                            "3333333333333333}\n");
         log_close(&l);
         close(fd);
 }
@@ -332,8 +360,8 @@ static struct exchange with_traceparent(const char *value) {
         static struct http_field fields[2];
         struct exchange x = { 0 };
 
-        fields[0] = (struct http_field) { SLICE("traceparent"), slice_of(value), HTTP_F_TRACEPARENT, false };
-        fields[1] = (struct http_field) { SLICE("X-Request-Id"), SLICE("abc"), HTTP_F_X_REQUEST_ID, false };
+        fields[0] = (struct http_field){ SLICE("traceparent"), slice_of(value), HTTP_F_TRACEPARENT, false };
+        fields[1] = (struct http_field){ SLICE("X-Request-Id"), SLICE("abc"), HTTP_F_X_REQUEST_ID, false };
         x.head.fields = fields;
         x.head.n_fields = 2;
         return x;
@@ -384,7 +412,8 @@ static void a_valid_trace_is_continued(void) {
 
 static void any_other_traceparent_starts_a_new_trace(void) {
         static const char *const bad[] = {
-                "", "bogus",
+                "",
+                "bogus",
                 "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
                 "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
                 "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-x",
@@ -437,13 +466,9 @@ CHECK_MAIN(CHECK_TEST(the_access_record_has_the_fields_in_the_order_of_the_chapt
            CHECK_TEST(the_audit_record_has_every_key_even_when_empty),
            CHECK_TEST(long_values_are_cut_at_a_character_and_end_in_an_ellipsis),
            CHECK_TEST(a_line_for_a_pipe_is_never_longer_than_the_pipe_takes_at_once),
-           CHECK_TEST(a_full_pipe_loses_records_and_says_so_later),
-           CHECK_TEST(records_below_the_level_are_not_written),
-           CHECK_TEST(numbers_are_written_in_their_shortest_form),
-           CHECK_TEST(a_list_is_an_array_or_one_quoted_value),
-           CHECK_TEST(records_never_go_to_the_client),
-           CHECK_TEST(a_file_is_appended_to_and_private),
-           CHECK_TEST(half_a_line_on_a_full_disk_spoils_no_other),
-           CHECK_TEST(a_valid_trace_is_continued),
+           CHECK_TEST(a_full_pipe_loses_records_and_says_so_later), CHECK_TEST(records_below_the_level_are_not_written),
+           CHECK_TEST(numbers_are_written_in_their_shortest_form), CHECK_TEST(a_list_is_an_array_or_one_quoted_value),
+           CHECK_TEST(records_never_go_to_the_client), CHECK_TEST(a_file_is_appended_to_and_private),
+           CHECK_TEST(half_a_line_on_a_full_disk_spoils_no_other), CHECK_TEST(a_valid_trace_is_continued),
            CHECK_TEST(any_other_traceparent_starts_a_new_trace),
            CHECK_TEST(no_two_requests_have_the_same_id_not_even_across_fork))

@@ -45,4 +45,5 @@ static void what_is_no_name_is_an_error_with_a_sentence(void) {
         CHECK(now_ns() - start < 3 * NSEC_PER_SEC);
 }
 
-CHECK_MAIN(CHECK_TEST(literals_ask_nobody), CHECK_TEST(a_name_of_this_host_is_found), CHECK_TEST(what_is_no_name_is_an_error_with_a_sentence))
+CHECK_MAIN(CHECK_TEST(literals_ask_nobody), CHECK_TEST(a_name_of_this_host_is_found),
+           CHECK_TEST(what_is_no_name_is_an_error_with_a_sentence))

@@ -65,13 +65,8 @@ static void a_damaged_state_is_never_trusted_and_filters_change_over(void) {
                 const char *what;
                 off_t at;
         } rows[] = {
-                { "magic", 0 },
-                { "layout", 8 },
-                { "size", 16 },
-                { "fingerprint", 24 },
-                { "boot id", 32 },
-                { "created", 48 },
-                { "checksum", 64 },
+                { "magic", 0 },    { "layout", 8 },   { "size", 16 },     { "fingerprint", 24 },
+                { "boot id", 32 }, { "created", 48 }, { "checksum", 64 },
         };
         struct state ctl, f, g;
         struct error e;
@@ -213,7 +208,8 @@ static void a_changed_name_is_put_back_and_a_changed_header_is_noticed(void) {
         gone();
 }
 
-CHECK_MAIN(CHECK_TEST(a_changed_name_is_put_back_and_a_changed_header_is_noticed), CHECK_TEST(a_filter_attaches_to_what_the_companion_made), CHECK_TEST(there_is_one_companion_a_directory),
+CHECK_MAIN(CHECK_TEST(a_changed_name_is_put_back_and_a_changed_header_is_noticed),
+           CHECK_TEST(a_filter_attaches_to_what_the_companion_made), CHECK_TEST(there_is_one_companion_a_directory),
            CHECK_TEST(a_damaged_state_is_never_trusted_and_filters_change_over),
            CHECK_TEST(a_short_or_foreign_file_is_refused_and_replaced), CHECK_TEST(names_keep_their_slots),
            CHECK_TEST(routes_are_interned_and_bounded))
