@@ -5,7 +5,8 @@
 #include "base/slice.h"
 
 /*
- * IP addresses and prefixes as policy and peers use them. An address is sixteen bytes; IPv4 is kept in the v4-mapped form
+ * IP addresses and prefixes as policy and peers use them. An address is sixteen bytes; IPv4 is kept in the v4-mapped
+ * form
  * (::ffff:a.b.c.d, RFC 4291 2.5.5.2), and `v4` says that it is one.
  */
 struct ip_address {
@@ -16,8 +17,8 @@ struct ip_address {
 #define IP_TEXT_MAX 46 /* INET6_ADDRSTRLEN */
 
 /*
- * Parses an address literal, strictly: no leading zeros in IPv4 octets, no zone, no brackets, no outer blanks. An IPv4-mapped
- * IPv6 literal comes back as it was written (v4 false); ip_unmap() makes it IPv4. 0 or -EINVAL.
+ * Parses an address literal, strictly: no leading zeros in IPv4 octets, no zone, no brackets, no outer blanks. An
+ * IPv4-mapped IPv6 literal comes back as it was written (v4 false); ip_unmap() makes it IPv4. 0 or -EINVAL.
  */
 int ip_parse(struct slice s, struct ip_address *ret);
 

@@ -21,7 +21,7 @@ static void __attribute__((noreturn)) arena_give_up(struct arena *a) {
 }
 
 void arena_init(struct arena *a, size_t limit, void (*exhausted)(struct arena *a)) {
-        *a = (struct arena) { .limit = limit, .exhausted = exhausted };
+        *a = (struct arena){ .limit = limit, .exhausted = exhausted };
 }
 
 void *arena_alloc(struct arena *a, size_t size) {
@@ -95,7 +95,7 @@ struct slice arena_printf(struct arena *a, const char *format, ...) {
 }
 
 struct arena_mark arena_mark(const struct arena *a) {
-        return (struct arena_mark) { a->blocks, a->blocks ? a->blocks->used : 0, a->used };
+        return (struct arena_mark){ a->blocks, a->blocks ? a->blocks->used : 0, a->used };
 }
 
 void arena_rewind(struct arena *a, struct arena_mark m) {

@@ -13,9 +13,9 @@
 struct arena_block;
 
 struct arena {
-        struct arena_block *blocks; /* newest first; the oldest is kept across arena_reset() */
-        size_t used;                /* bytes handed out since the last reset, padding included */
-        size_t limit;               /* bytes */
+        struct arena_block *blocks;         /* newest first; the oldest is kept across arena_reset() */
+        size_t used;                        /* bytes handed out since the last reset, padding included */
+        size_t limit;                       /* bytes */
         void (*exhausted)(struct arena *a); /* must not return */
         void *exhausted_arg;
 };
@@ -30,8 +30,8 @@ void *arena_alloc(struct arena *a, size_t size) __attribute__((malloc, returns_n
 void *arena_array(struct arena *a, size_t n, size_t size) __attribute__((malloc, returns_nonnull, alloc_size(2, 3)));
 
 /*
- * Room for one more element behind n: `at` itself while n is below *room, else a copy with twice the room. The old array
- * stays in the arena.
+ * Room for one more element behind n: `at` itself while n is below *room, else a copy with twice the room. The old
+ * array stays in the arena.
  */
 void *arena_more(struct arena *a, void *at, size_t n, size_t *room, size_t size);
 

@@ -5,8 +5,8 @@
 #include "base/arena.h"
 
 /*
- * RFC 4648, section 4, or 5 with `url`. `padded`: the length is a multiple of four, filled with '='; otherwise there is no '='.
- * True with *ret, in the arena; false for any other byte or length.
+ * RFC 4648, section 4, or 5 with `url`. `padded`: the length is a multiple of four, filled with '='; otherwise there is
+ * no '='. True with *ret, in the arena; false for any other byte or length.
  */
 bool base64_decode(struct slice s, bool url, bool padded, struct arena *a, struct slice *ret);
 

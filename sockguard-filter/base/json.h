@@ -108,7 +108,7 @@ enum json_kind {
                             */
         JSON_K_ARRAY,      /* struct json_value that must be an array or null (null = absent): "array of any" */
         JSON_K_OBJECT,     /* struct json_value that must be an object or null (null = absent): "object of any" */
-        JSON_K_OTHERS,        /* last of a table: told of each member that no other field means (`other`) */
+        JSON_K_OTHERS,     /* last of a table: told of each member that no other field means (`other`) */
 };
 
 struct json_opt_int64 {

@@ -5,7 +5,8 @@
 #include "base/slice.h"
 
 /*
- * The patterns of tables that are keyed by the Docker API's paths: literal text, "{1}" for exactly one segment, and at most one
+ * The patterns of tables that are keyed by the Docker API's paths: literal text, "{1}" for exactly one segment, and at
+ * most one
  * "{}" for one or more segments, behind which only literal text may stand. `path` is a normalised path.
  */
 bool path_pattern_match(const char *pattern, struct slice path);

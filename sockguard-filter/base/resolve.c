@@ -82,7 +82,8 @@ static int ask_in_child(const char *host, const char *port, uint64_t deadline, s
         return r;
 }
 
-int resolve_host(const char *host, const char *port, uint64_t deadline, struct resolved *ret, unsigned most, struct error *e) {
+int resolve_host(const char *host, const char *port, uint64_t deadline, struct resolved *ret, unsigned most,
+                 struct error *e) {
         struct answer a;
         int r;
 
@@ -95,7 +96,8 @@ int resolve_host(const char *host, const char *port, uint64_t deadline, struct r
                         return error_errno(e, r, "resolve %s", host);
         }
         if (a.gai != 0 || a.n == 0 || a.n > MOST)
-                return error_set(e, -EHOSTUNREACH, "resolve %s: %s", host, a.gai != 0 ? gai_strerror(a.gai) : "no address");
+                return error_set(e, -EHOSTUNREACH, "resolve %s: %s", host,
+                                 a.gai != 0 ? gai_strerror(a.gai) : "no address");
         if (a.n > most)
                 a.n = most;
         memcpy(ret, a.at, a.n * sizeof(a.at[0]));

@@ -20,7 +20,7 @@ bool slice_cut(struct slice s, char c, struct slice *ret_head, struct slice *ret
 
         if (i < 0) {
                 *ret_head = s;
-                *ret_tail = (struct slice) { NULL, 0 };
+                *ret_tail = (struct slice){ NULL, 0 };
                 return false;
         }
         *ret_head = slice_upto(s, (size_t) i);

@@ -17,16 +17,16 @@ struct slice {
         size_t len;
 };
 
-#define SLICE(literal) ((struct slice) { "" literal "", sizeof(literal) - 1 })
+#define SLICE(literal) ((struct slice){ "" literal "", sizeof(literal) - 1 })
 /* For printf("%.*s"): only for text that is known to hold no NUL. */
 #define SLICE_ARG(s) (int) ((s).len > INT32_MAX ? INT32_MAX : (s).len), (s).at ? (s).at : ""
 
 static inline struct slice slice_of(const char *text) {
-        return (struct slice) { text, text ? strlen(text) : 0 };
+        return (struct slice){ text, text ? strlen(text) : 0 };
 }
 
 static inline struct slice slice_make(const char *at, size_t len) {
-        return (struct slice) { at, len };
+        return (struct slice){ at, len };
 }
 
 static inline bool slice_eq(struct slice a, struct slice b) {
@@ -38,19 +38,20 @@ static inline bool slice_starts(struct slice s, struct slice prefix) {
 }
 
 static inline bool slice_ends(struct slice s, struct slice suffix) {
-        return s.len >= suffix.len && (suffix.len == 0 || memcmp(s.at + s.len - suffix.len, suffix.at, suffix.len) == 0);
+        return s.len >= suffix.len &&
+               (suffix.len == 0 || memcmp(s.at + s.len - suffix.len, suffix.at, suffix.len) == 0);
 }
 
 /* The first `n` bytes dropped; n is clamped to the length. */
 static inline struct slice slice_from(struct slice s, size_t n) {
         if (n > s.len)
                 n = s.len;
-        return (struct slice) { s.at ? s.at + n : NULL, s.len - n };
+        return (struct slice){ s.at ? s.at + n : NULL, s.len - n };
 }
 
 /* At most the first `n` bytes. */
 static inline struct slice slice_upto(struct slice s, size_t n) {
-        return (struct slice) { s.at, n < s.len ? n : s.len };
+        return (struct slice){ s.at, n < s.len ? n : s.len };
 }
 
 /* Index of the first / last byte `c`, or -1. */

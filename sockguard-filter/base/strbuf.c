@@ -113,7 +113,8 @@ void strbuf_add_json(struct strbuf *b, struct slice s, enum json_escape escape) 
                 if (c >= 0x80)
                         n = unicode_decode(slice_from(s, i), &cp);
                 special = n == 0 || c < 0x20 || c == '"' || c == '\\' ||
-                          (escape == JSON_ESCAPE_HTML && (c == '<' || c == '>' || c == '&' || cp == 0x2028 || cp == 0x2029));
+                          (escape == JSON_ESCAPE_HTML &&
+                           (c == '<' || c == '>' || c == '&' || cp == 0x2028 || cp == 0x2029));
                 if (!special) {
                         i += n;
                         continue;
@@ -122,7 +123,7 @@ void strbuf_add_json(struct strbuf *b, struct slice s, enum json_escape escape) 
                 if (n == 0)
                         strbuf_adds(b, "\\ufffd");
                 else if (c == '"' || c == '\\')
-                        strbuf_add(b, slice_make((char[]) { '\\', (char) c }, 2));
+                        strbuf_add(b, slice_make((char[]){ '\\', (char) c }, 2));
                 else if (c == '\n')
                         strbuf_adds(b, "\\n");
                 else if (c == '\r')

@@ -15,7 +15,7 @@ struct strbuf {
 };
 
 static inline void strbuf_init(struct strbuf *b, size_t limit) {
-        *b = (struct strbuf) { .limit = limit };
+        *b = (struct strbuf){ .limit = limit };
 }
 
 void strbuf_free(struct strbuf *b);
@@ -45,7 +45,8 @@ void strbuf_add_hex(struct strbuf *b, const void *bytes, size_t n);
 #define strbuf_adds(b, literal) strbuf_add((b), SLICE(literal))
 
 enum json_escape {
-        JSON_ESCAPE_LOG,  /* quote, backslash, controls (\n \r \t short, others as \u00XX), bad UTF-8 as \ufffd; < > & plain */
+        JSON_ESCAPE_LOG,  /* quote, backslash, controls (\n \r \t short, others as \u00XX), bad UTF-8 as \ufffd; < > &
+                             plain */
         JSON_ESCAPE_HTML, /* as LOG, and < > & U+2028 U+2029 as \u escapes: what answers and re-encoded documents use */
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A client with a certificate that measures: fresh connections with one request each, requests on a kept connection, and one large
- * answer. Prints one line: p50 and p99 in microseconds, or megabytes a second.
+ * A client with a certificate that measures: fresh connections with one request each, requests on a kept connection,
+ * and one large answer. Prints one line: p50 and p99 in microseconds, or megabytes a second.
  *
  *      bench-tls PORT CA CERT KEY fresh N | kept N | bulk TARGET
  */
@@ -26,7 +26,9 @@ static void die(const char *what) {
 }
 
 static gnutls_session_t dial(void) {
-        struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+        struct sockaddr_in sa = { .sin_family = AF_INET,
+                                  .sin_port = htons(port),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
         int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1, r;
         gnutls_session_t s;
 
@@ -34,7 +36,8 @@ static gnutls_session_t dial(void) {
         if (connect(fd, (struct sockaddr *) &sa, sizeof(sa)) < 0)
                 die("connect");
         gnutls_init(&s, GNUTLS_CLIENT | GNUTLS_NO_TICKETS | GNUTLS_NO_SIGNAL);
-        gnutls_priority_set_direct(s, "NORMAL:-VERS-ALL:+VERS-TLS1.3:-GROUP-ALL:+GROUP-X25519:-CIPHER-ALL:+AES-128-GCM", NULL);
+        gnutls_priority_set_direct(s, "NORMAL:-VERS-ALL:+VERS-TLS1.3:-GROUP-ALL:+GROUP-X25519:-CIPHER-ALL:+AES-128-GCM",
+                                   NULL);
         gnutls_credentials_set(s, GNUTLS_CRD_CERTIFICATE, credentials);
         gnutls_session_set_verify_cert(s, "localhost", 0);
         gnutls_transport_set_int(s, fd);
@@ -68,7 +71,8 @@ static uint64_t take(gnutls_session_t s) {
         uint64_t have = 0, want = UINT64_MAX;
 
         while (have < want) {
-                ssize_t n = gnutls_record_recv(s, buffer + (want == UINT64_MAX ? have : 0), want == UINT64_MAX ? sizeof(buffer) - 1 - have : sizeof(buffer));
+                ssize_t n = gnutls_record_recv(s, buffer + (want == UINT64_MAX ? have : 0),
+                                               want == UINT64_MAX ? sizeof(buffer) - 1 - have : sizeof(buffer));
 
                 if (n == GNUTLS_E_AGAIN || n == GNUTLS_E_INTERRUPTED)
                         continue;
@@ -101,7 +105,8 @@ static int compare(const void *a, const void *b) {
 
 static void report(uint64_t *ns, size_t n) {
         qsort(ns, n, sizeof(*ns), compare);
-        printf("p50 %llu us  p99 %llu us\n", (unsigned long long) ns[n / 2] / 1000, (unsigned long long) ns[n * 99 / 100] / 1000);
+        printf("p50 %llu us  p99 %llu us\n", (unsigned long long) ns[n / 2] / 1000,
+               (unsigned long long) ns[n * 99 / 100] / 1000);
 }
 
 int main(int argc, char **argv) {

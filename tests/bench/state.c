@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the shared state costs: attaching by name against receiving a memfd over a socket, and each operation of a request.
- * Prints nanoseconds. Usage: bench-state [DIRECTORY]
+ * What the shared state costs: attaching by name against receiving a memfd over a socket, and each operation of a
+ * request. Prints nanoseconds. Usage: bench-state [DIRECTORY]
  */
 #include <signal.h>
 #include <stdio.h>
@@ -62,7 +62,8 @@ static void bench_memfd(void) {
                 char byte;
                 void *at;
 
-                if (connect(c, (struct sockaddr *) &a, sizeof(a)) < 0 || control_receive(c, &byte, 1, &got) != 1 || got < 0)
+                if (connect(c, (struct sockaddr *) &a, sizeof(a)) < 0 || control_receive(c, &byte, 1, &got) != 1 ||
+                    got < 0)
                         exit(1);
                 at = mmap(NULL, sizeof(struct state_map), PROT_READ | PROT_WRITE, MAP_SHARED, got, 0);
                 if (at == MAP_FAILED || ((volatile char *) at)[0])
