@@ -427,7 +427,8 @@ static int run(const struct verb_args *args) {
         r = gather(g, args);
         if (r == 0) {
                 r = migrate_write(&g->in, &g->a, &out, &warnings, &e);
-                fwrite(warnings.at, 1, warnings.len, stderr);
+                if (warnings.len > 0)
+                        (void) fwrite(warnings.at, 1, warnings.len, stderr);
                 if (r < 0) {
                         fprintf(stderr, "Error: %s\n", e.text);
                         r = 1;
